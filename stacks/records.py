@@ -1,0 +1,359 @@
+"""The contract: frozen records of what a stack file and a model version may say.
+
+Everything that reads a stack file reads it through these records; keys they do not know are refused.
+`fairweather:portfolio`, `fairweather:telemetry` and `fairweather:apps` are written by people,
+`fairweather:capacity` by `fairweather plan --write` and nobody else.
+"""
+
+from __future__ import annotations
+
+import math
+from datetime import date
+from typing import Annotated, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
+
+HOURS_A_WEEK = 168
+WEEKDAY_SHARE = 5 / 7
+REGION = r"[a-z]{2,}(-[a-z]+)+-?\d+"
+
+AppName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,29}[a-z0-9]$")]
+Region = Annotated[str, StringConstraints(pattern=rf"^(aws|gcp):{REGION}$")]
+# "cdn", or an AWS Local Zone such as "aws:us-east-1-bos-1a".
+EdgePlace = Annotated[str, StringConstraints(pattern=rf"^(cdn|aws:{REGION}-[a-z]{{3}}-\d[a-z])$")]
+Location = Annotated[str, StringConstraints(pattern=rf"^(aws|gcp):{REGION}(-[a-z]{{3}}-\d[a-z])?$")]
+Digest = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
+Version = Annotated[str, StringConstraints(pattern=r"^\d+\.\d+\.\d+$")]
+Share = Annotated[float, Field(ge=0, le=1)]
+Modality = Literal["image", "audio", "text", "tabular", "multimodal"]
+DataClass = Literal["public", "internal", "personal", "sensitive"]
+Gpu = Literal["t4", "a10g", "l4", "l40s", "a100", "h100"]
+
+
+def _finite(value: float) -> float:
+    if not math.isfinite(value):
+        raise ValueError("must be a finite number")
+    return value
+
+
+Money = Annotated[float, Field(gt=0), AfterValidator(_finite)]
+
+
+class Record(BaseModel):
+    """Closed and frozen: unknown keys are refused, nothing changes after reading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Budget(Record):
+    """What may be spent in a calendar month, and the shares of it at which people are told."""
+
+    monthly_usd: Money
+    alert_at: tuple[Share, ...] = (0.5, 0.8, 1.0)
+
+
+class AwsAccount(Record):
+    """Where AWS resources go. Credentials never stand here; the CI's role or profile brings them."""
+
+    account_id: Annotated[str, StringConstraints(pattern=r"^\d{12}$")]
+    hosted_zone: str | None = None
+    """DNS zone of the apps, such as `apps.example.com`; without it no records are made."""
+    certificate_arns: dict[Region, str] = {}
+    """ACM certificate by region, for TLS at the load balancer."""
+
+
+class GcpProject(Record):
+    """Where Google Cloud resources go."""
+
+    project: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{4,28}[a-z0-9]$")]
+    billing_account: Annotated[str, StringConstraints(pattern=r"^[0-9A-F]{6}-[0-9A-F]{6}-[0-9A-F]{6}$")]
+
+
+class Cluster(Record):
+    """Choices for the cluster of one region; the defaults suit a small portfolio."""
+
+    version: Annotated[str, StringConstraints(pattern=r"^1\.\d{2}$")] = "1.34"
+    cidr: Annotated[str, StringConstraints(pattern=r"^\d+\.\d+\.\d+\.\d+/\d+$")] = "10.0.0.0/16"
+    zones: tuple[str, ...] = ("a", "b")
+    system_instance: str | None = None
+    """Machine of the nodes that run the cluster's own services; by default m7i.large or e2-standard-4."""
+    system_nodes: int = Field(default=2, ge=1)
+    api_allowed_cidrs: tuple[str, ...] = ()
+    """Who may reach the API server from outside; empty keeps the endpoint private."""
+
+
+class PlannerLimits(Record):
+    """How far one plan may move what stands."""
+
+    max_step: Share = 0.5
+    """Largest change of a floor or ceiling in one plan, as a share of what stands (at least one replica)."""
+    min_history_days: float = Field(default=3, gt=0)
+    max_changes_a_day: int = Field(default=6, ge=0, le=24)
+    """How often the floor may change within a day: each change is a scheduled action."""
+
+
+class Portfolio(Record):
+    """What all apps share."""
+
+    name: AppName
+    environment: Literal["dev", "staging", "prod"]
+    owner: str
+    """Team that answers for the shared clusters."""
+    cost_center: str
+    currency: Literal["USD"] = "USD"
+    budget: Budget
+    alert_emails: tuple[str, ...] = ()
+    tags: dict[str, str] = {}
+    """Tags of every resource, beside those that name app, owner, cost center and environment."""
+    residency: dict[DataClass, tuple[str, ...]] = {}
+    """Where data of a class may live: regions or prefixes of them, such as `aws:eu-`."""
+    aws: AwsAccount | None = None
+    gcp: GcpProject | None = None
+    clusters: dict[Region, Cluster] = {}
+    limits: PlannerLimits = PlannerLimits()
+
+    def cluster(self, region: str) -> Cluster:
+        return self.clusters.get(region, Cluster())
+
+
+class Source(Record):
+    """Where one kind of telemetry is read: `url` (Prometheus) or `path` (CSV or Parquet, `.gz` too)."""
+
+    url: str | None = None
+    query: str | None = None
+    """PromQL with one series for each `app` and `location` label."""
+    path: str | None = None
+
+    @model_validator(mode="after")
+    def _one_of_them(self) -> Source:
+        if (self.url is None) == (self.path is None):
+            raise ValueError("give either url and query (Prometheus) or path (a file)")
+        if self.url is not None and self.query is None:
+            raise ValueError("a url needs a query")
+        return self
+
+
+class Telemetry(Record):
+    """Where demand, latency, spend and inference logs are read; what is absent is not monitored."""
+
+    window_days: int = Field(default=28, ge=1, le=400)
+    demand: Source
+    latency: Source | None = None
+    spend: Source | None = None
+    inference_logs: Source | None = None
+
+
+class ModelRef(Record):
+    """A file of the registry: `models/<name>/<version>.yaml`."""
+
+    name: AppName
+    version: Version
+
+
+class Resources(Record):
+    """What one replica asks of its node, beside the GPU."""
+
+    cpu: float = Field(default=2, gt=0)
+    memory_gib: float = Field(default=8, gt=0)
+
+
+class GpuServing(Record):
+    """Replicas on GPU nodes of a Kubernetes cluster."""
+
+    target: Literal["gpu"]
+    gpu: Gpu
+    gpus_per_replica: int = Field(default=1, ge=1, le=8)
+    rps_per_replica: float = Field(gt=0)
+    """What one replica serves inside the SLO."""
+    cold_start_minutes: float = Field(default=6, ge=0, le=60)
+    resources: Resources = Resources()
+    autoscaler: Literal["keda", "hpa"] = "keda"
+    spot_share: Share = 0.5
+    """Largest share of burst capacity that may be spot."""
+    own_cluster: bool = False
+
+
+class ServerlessServing(Record):
+    """Lambda on AWS, Cloud Run on Google Cloud."""
+
+    target: Literal["serverless"]
+    rps_per_replica: float = Field(gt=0)
+    """What one concurrent execution (Lambda) or instance (Cloud Run) serves inside the SLO."""
+    cold_start_minutes: float = Field(default=0.2, ge=0, le=60)
+    resources: Resources = Resources(cpu=1, memory_gib=2)
+    timeout_seconds: int = Field(default=30, ge=1, le=900)
+
+
+class Slo(Record):
+    latency_p95_ms: float = Field(gt=0)
+    max_shortfall: Share = 0.01
+    """Share of demand that may lie above capacity."""
+
+
+class Hold(Record):
+    """A person's lock on the planner for one app."""
+
+    reason: str
+    until: date
+
+
+class App(Record):
+    """One mobile app of the portfolio."""
+
+    owner: str
+    cost_center: str
+    data_class: DataClass
+    model: ModelRef
+    serving: Annotated[GpuServing | ServerlessServing, Field(discriminator="target")]
+    regions: Annotated[tuple[Region, ...], Field(min_length=1)]
+    edge: tuple[EdgePlace, ...] = ()
+    slo: Slo
+    budget: Budget
+    tags: dict[str, str] = {}
+    hold: Hold | None = None
+
+    @property
+    def locations(self) -> tuple[str, ...]:
+        """Places with capacity of their own: the regions, then the Local Zones."""
+        return self.regions + tuple(place for place in self.edge if place != "cdn")
+
+    @field_validator("regions", "edge")
+    @classmethod
+    def _no_repeats(cls, places: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(places)) < len(places):
+            raise ValueError("names a place twice")
+        return places
+
+    @model_validator(mode="after")
+    def _edge_has_a_home(self) -> App:
+        for zone in self.locations[len(self.regions) :]:
+            if parent_region(zone) not in self.regions:
+                raise ValueError(f"edge {zone} needs its region {parent_region(zone)} under regions")
+            if self.serving.target != "gpu":
+                raise ValueError(f"edge {zone} takes GPU apps only; use cdn for serverless ones")
+        return self
+
+
+Hours = Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=24, max_length=24)]
+
+
+class Floor(Record):
+    """Replicas that are always there, by hour of the day in UTC."""
+
+    weekday: Hours
+    weekend: Hours
+
+    @property
+    def mean(self) -> float:
+        """Mean replicas over a week."""
+        return WEEKDAY_SHARE * sum(self.weekday) / 24 + (1 - WEEKDAY_SHARE) * sum(self.weekend) / 24
+
+    @property
+    def peak(self) -> int:
+        return max(*self.weekday, *self.weekend)
+
+    @property
+    def least(self) -> int:
+        return min(*self.weekday, *self.weekend)
+
+
+class Capacity(Record):
+    """What the planner granted one app at one location. Edited by `fairweather plan --write`."""
+
+    floor: Floor
+    ceiling: int = Field(ge=1)
+    target_utilisation: float = Field(gt=0, le=1)
+    expected_replicas: float = Field(ge=0)
+    """Mean replicas over a week that the autoscaler is expected to run."""
+    reason: str
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Capacity:
+        if self.floor.peak > self.ceiling:
+            raise ValueError(f"the floor reaches {self.floor.peak}, above the ceiling {self.ceiling}")
+        if self.expected_replicas > self.ceiling:
+            raise ValueError(f"expected_replicas {self.expected_replicas} lies above the ceiling {self.ceiling}")
+        return self
+
+
+class Stack(Record):
+    """One stack file."""
+
+    portfolio: Portfolio
+    telemetry: Telemetry
+    apps: dict[AppName, App]
+    capacity: dict[AppName, dict[Location, Capacity]] = {}
+
+    def regions(self) -> tuple[str, ...]:
+        """Regions in use, in order of appearance."""
+        return tuple(dict.fromkeys(region for app in self.apps.values() for region in app.regions))
+
+    @model_validator(mode="after")
+    def _references_hold(self) -> Stack:
+        for cloud, account in (("aws", self.portfolio.aws), ("gcp", self.portfolio.gcp)):
+            if account is None and any(region.startswith(f"{cloud}:") for region in self.regions()):
+                raise ValueError(f"portfolio.{cloud} is missing, and apps have regions on {cloud}")
+        for name, places in self.capacity.items():
+            if name not in self.apps:
+                raise ValueError(f"capacity.{name} belongs to no app; `fairweather plan --write` removes it")
+            for place in places:
+                if place not in self.apps[name].locations:
+                    raise ValueError(
+                        f"capacity.{name}.{place}: the app is not there; `fairweather plan --write` removes it"
+                    )
+        return self
+
+
+class Dataset(Record):
+    name: str
+    licence: str
+    personal_data: bool
+
+
+class Evidence(Record):
+    """A measured file beside the version, and the digest of its bytes."""
+
+    kind: Literal["fairness", "explanation", "privacy"]
+    path: str
+    """Relative to the folder of the model."""
+    sha256: Digest
+
+
+class ModelVersion(Record):
+    """`models/<name>/<version>.yaml`: one version of one model."""
+
+    name: AppName
+    version: Version
+    modality: Modality
+    image: Annotated[str, StringConstraints(pattern=r"^[a-z0-9.\-/_:]+@sha256:[0-9a-f]{64}$")]
+    """The serving container, by digest."""
+    artifact: str
+    """URI of the weights."""
+    digest: Digest
+    """Digest of the weights; evidence is bound to it."""
+    intended_use: str
+    sensitive_domain: bool = False
+    licence: str
+    training_pipeline: str
+    datasets: tuple[Dataset, ...] = ()
+    evidence: tuple[Evidence, ...] = ()
+    rollback_to: Version | None = None
+
+
+def parent_region(location: str) -> str:
+    """`aws:us-east-1-bos-1a` -> `aws:us-east-1`; a region is its own parent."""
+    cloud, place = location.split(":")
+    parts = place.split("-")
+    return f"{cloud}:{'-'.join(parts[:3])}" if cloud == "aws" else location
+
+
+def is_local_zone(location: str) -> bool:
+    return parent_region(location) != location
