@@ -1,18 +1,17 @@
 """The contract: frozen records of what a stack file and a model version may say.
 
-Everything that reads a stack file reads it through these records; keys they do not know are refused.
+Everything that reads a stack file reads it through these records; unknown keys are refused.
 `fairweather:portfolio`, `fairweather:telemetry` and `fairweather:apps` are written by people,
 `fairweather:capacity` by `fairweather plan --write` and nobody else.
 """
 
 from __future__ import annotations
 
-import math
+from collections.abc import Iterable
 from datetime import date
 from typing import Annotated, Literal
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -36,21 +35,23 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Modality = Literal["image", "audio", "text", "tabular", "multimodal"]
 DataClass = Literal["public", "internal", "personal", "sensitive"]
 Gpu = Literal["t4", "a10g", "l4", "l40s", "a100", "h100"]
+Money = Annotated[float, Field(gt=0)]
 
 
-def _finite(value: float) -> float:
-    if not math.isfinite(value):
-        raise ValueError("must be a finite number")
-    return value
+class Misfit(ValueError):
+    """What a record finds wrong among its fields: each the key inside it, and the problem."""
 
-
-Money = Annotated[float, Field(gt=0), AfterValidator(_finite)]
+    def __init__(self, found: Iterable[tuple[tuple[str | int, ...], str]]) -> None:
+        self.found = tuple(found)
+        super().__init__("; ".join(problem for _, problem in self.found))
 
 
 class Record(BaseModel):
     """Closed and frozen: unknown keys are refused, nothing changes after reading."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
 
 
 class Budget(Record):
@@ -58,12 +59,14 @@ class Budget(Record):
 
     monthly_usd: Money
     alert_at: tuple[Share, ...] = (0.5, 0.8, 1.0)
+    """Shares of the budget at which people are told."""
 
 
 class AwsAccount(Record):
-    """Where AWS resources go. Credentials never stand here; the CI's role or profile brings them."""
+    """Where AWS resources go. Credentials never stand here; a role or profile brings them."""
 
     account_id: Annotated[str, StringConstraints(pattern=r"^\d{12}$")]
+    """Twelve digits, in quotes."""
     hosted_zone: str | None = None
     """DNS zone of the apps, such as `apps.example.com`; without it no records are made."""
     certificate_arns: dict[Region, str] = {}
@@ -74,18 +77,24 @@ class GcpProject(Record):
     """Where Google Cloud resources go."""
 
     project: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{4,28}[a-z0-9]$")]
-    billing_account: Annotated[str, StringConstraints(pattern=r"^[0-9A-F]{6}-[0-9A-F]{6}-[0-9A-F]{6}$")]
+    billing_account: Annotated[
+        str, StringConstraints(pattern=r"^[0-9A-F]{6}-[0-9A-F]{6}-[0-9A-F]{6}$")
+    ]
 
 
 class Cluster(Record):
     """Choices for the cluster of one region; the defaults suit a small portfolio."""
 
     version: Annotated[str, StringConstraints(pattern=r"^1\.\d{2}$")] = "1.34"
+    """Kubernetes version, in quotes."""
     cidr: Annotated[str, StringConstraints(pattern=r"^\d+\.\d+\.\d+\.\d+/\d+$")] = "10.0.0.0/16"
+    """Addresses of the cluster's own network."""
     zones: tuple[str, ...] = ("a", "b")
+    """Letters of the availability zones."""
     system_instance: str | None = None
-    """Machine of the nodes that run the cluster's own services; by default m7i.large or e2-standard-4."""
+    """Machine of the nodes for the cluster's own services; else m7i.large or e2-standard-4."""
     system_nodes: int = Field(default=2, ge=1)
+    """How many of them."""
     api_allowed_cidrs: tuple[str, ...] = ()
     """Who may reach the API server from outside; empty keeps the endpoint private."""
 
@@ -94,8 +103,9 @@ class PlannerLimits(Record):
     """How far one plan may move what stands."""
 
     max_step: Share = 0.5
-    """Largest change of a floor or ceiling in one plan, as a share of what stands (at least one replica)."""
+    """Largest change of a floor or ceiling in one plan, as a share of what stands."""
     min_history_days: float = Field(default=3, gt=0)
+    """With less telemetry the planner keeps what stands."""
     max_changes_a_day: int = Field(default=6, ge=0, le=24)
     """How often the floor may change within a day: each change is a scheduled action."""
 
@@ -110,14 +120,17 @@ class Portfolio(Record):
     cost_center: str
     currency: Literal["USD"] = "USD"
     budget: Budget
+    """Of the whole portfolio."""
     alert_emails: tuple[str, ...] = ()
+    """Who is told when a budget alert fires."""
     tags: dict[str, str] = {}
     """Tags of every resource, beside those that name app, owner, cost center and environment."""
     residency: dict[DataClass, tuple[str, ...]] = {}
-    """Where data of a class may live: regions or prefixes of them, such as `aws:eu-`."""
+    """Where data of a class may live: regions or their beginnings, such as `aws:eu-`."""
     aws: AwsAccount | None = None
     gcp: GcpProject | None = None
     clusters: dict[Region, Cluster] = {}
+    """Cluster choices by region; a region without an entry has the defaults."""
     limits: PlannerLimits = PlannerLimits()
 
     def cluster(self, region: str) -> Cluster:
@@ -125,19 +138,23 @@ class Portfolio(Record):
 
 
 class Source(Record):
-    """Where one kind of telemetry is read: `url` (Prometheus) or `path` (CSV or Parquet, `.gz` too)."""
+    """Where one kind of telemetry is read: `url` and `query`, or `path`."""
 
     url: str | None = None
+    """Address of a Prometheus server."""
     query: str | None = None
     """PromQL with one series for each `app` and `location` label."""
     path: str | None = None
+    """A CSV or Parquet file, also gzipped; relative to the repository."""
 
     @model_validator(mode="after")
     def _one_of_them(self) -> Source:
         if (self.url is None) == (self.path is None):
             raise ValueError("give either url and query (Prometheus) or path (a file)")
         if self.url is not None and self.query is None:
-            raise ValueError("a url needs a query")
+            raise ValueError("the url needs a query beside it; add one in PromQL")
+        if self.path is not None and self.query is not None:
+            raise Misfit([(("query",), "belongs to a url, and this source is a path; remove it")])
         return self
 
 
@@ -145,6 +162,7 @@ class Telemetry(Record):
     """Where demand, latency, spend and inference logs are read; what is absent is not monitored."""
 
     window_days: int = Field(default=28, ge=1, le=400)
+    """How much history the planner reads."""
     demand: Source
     latency: Source | None = None
     spend: Source | None = None
@@ -174,11 +192,13 @@ class GpuServing(Record):
     rps_per_replica: float = Field(gt=0)
     """What one replica serves inside the SLO."""
     cold_start_minutes: float = Field(default=6, ge=0, le=60)
+    """From the wish for a replica to its first answer, with a new node."""
     resources: Resources = Resources()
     autoscaler: Literal["keda", "hpa"] = "keda"
     spot_share: Share = 0.5
     """Largest share of burst capacity that may be spot."""
     own_cluster: bool = False
+    """Keep the app off the cluster that the portfolio shares."""
 
 
 class ServerlessServing(Record):
@@ -188,12 +208,16 @@ class ServerlessServing(Record):
     rps_per_replica: float = Field(gt=0)
     """What one concurrent execution (Lambda) or instance (Cloud Run) serves inside the SLO."""
     cold_start_minutes: float = Field(default=0.2, ge=0, le=60)
+    """From the wish for a replica to its first answer."""
     resources: Resources = Resources(cpu=1, memory_gib=2)
     timeout_seconds: int = Field(default=30, ge=1, le=900)
 
 
 class Slo(Record):
+    """What users are promised."""
+
     latency_p95_ms: float = Field(gt=0)
+    """95 of 100 requests are answered within it."""
     max_shortfall: Share = 0.01
     """Share of demand that may lie above capacity."""
 
@@ -203,21 +227,28 @@ class Hold(Record):
 
     reason: str
     until: date
+    """Last day of the hold, as 2026-12-31."""
 
 
 class App(Record):
     """One mobile app of the portfolio."""
 
     owner: str
+    """Team that answers for the app."""
     cost_center: str
     data_class: DataClass
+    """Drives residency and privacy rules."""
     model: ModelRef
     serving: Annotated[GpuServing | ServerlessServing, Field(discriminator="target")]
     regions: Annotated[tuple[Region, ...], Field(min_length=1)]
+    """Where the app has replicas."""
     edge: tuple[EdgePlace, ...] = ()
+    """`cdn`, and AWS Local Zones with replicas of their own."""
     slo: Slo
     budget: Budget
+    """Of this app, everywhere together."""
     tags: dict[str, str] = {}
+    """Tags of the app's resources, beside those of the portfolio."""
     hold: Hold | None = None
 
     @property
@@ -228,17 +259,25 @@ class App(Record):
     @field_validator("regions", "edge")
     @classmethod
     def _no_repeats(cls, places: tuple[str, ...]) -> tuple[str, ...]:
-        if len(set(places)) < len(places):
-            raise ValueError("names a place twice")
+        twice = [(i, place) for i, place in enumerate(places) if place in places[:i]]
+        if twice:
+            raise Misfit(((i,), f"{place} stands there already; remove one") for i, place in twice)
         return places
 
     @model_validator(mode="after")
     def _edge_has_a_home(self) -> App:
-        for zone in self.locations[len(self.regions) :]:
+        misfits = []
+        for i, zone in enumerate(self.edge):
+            if zone == "cdn":
+                continue
             if parent_region(zone) not in self.regions:
-                raise ValueError(f"edge {zone} needs its region {parent_region(zone)} under regions")
+                region = parent_region(zone)
+                problem = f"{zone} needs its region; add {region} under regions"
+                misfits.append((("edge", i), problem))
             if self.serving.target != "gpu":
-                raise ValueError(f"edge {zone} takes GPU apps only; use cdn for serverless ones")
+                misfits.append((("edge", i), f"{zone} takes GPU apps only; use cdn instead"))
+        if misfits:
+            raise Misfit(misfits)
         return self
 
 
@@ -270,17 +309,25 @@ class Capacity(Record):
 
     floor: Floor
     ceiling: int = Field(ge=1)
+    """Replicas that are never exceeded."""
     target_utilisation: float = Field(gt=0, le=1)
+    """Load of a replica that the autoscaler aims at, as a share of rps_per_replica."""
     expected_replicas: float = Field(ge=0)
     """Mean replicas over a week that the autoscaler is expected to run."""
     reason: str
+    """Why these numbers, in one line."""
 
     @model_validator(mode="after")
     def _in_order(self) -> Capacity:
+        misfits = []
         if self.floor.peak > self.ceiling:
-            raise ValueError(f"the floor reaches {self.floor.peak}, above the ceiling {self.ceiling}")
+            problem = f"{self.ceiling} is below the floor, which reaches {self.floor.peak}"
+            misfits.append((("ceiling",), f"{problem}; run `fairweather plan --write`"))
         if self.expected_replicas > self.ceiling:
-            raise ValueError(f"expected_replicas {self.expected_replicas} lies above the ceiling {self.ceiling}")
+            problem = f"{self.expected_replicas:g} lies above the ceiling {self.ceiling}"
+            misfits.append((("expected_replicas",), f"{problem}; run `fairweather plan --write`"))
+        if misfits:
+            raise Misfit(misfits)
         return self
 
 
@@ -296,23 +343,34 @@ class Stack(Record):
         """Regions in use, in order of appearance."""
         return tuple(dict.fromkeys(region for app in self.apps.values() for region in app.regions))
 
+    def services(self) -> tuple[tuple[str, str], ...]:
+        """(app, location) of everything with capacity of its own."""
+        return tuple((name, place) for name, app in self.apps.items() for place in app.locations)
+
     @model_validator(mode="after")
     def _references_hold(self) -> Stack:
+        misfits: list[tuple[tuple[str, ...], str]] = []
         for cloud, account in (("aws", self.portfolio.aws), ("gcp", self.portfolio.gcp)):
             if account is None and any(region.startswith(f"{cloud}:") for region in self.regions()):
-                raise ValueError(f"portfolio.{cloud} is missing, and apps have regions on {cloud}")
+                problem = f"is missing, and apps have regions on {cloud}; add it"
+                misfits.append((("portfolio", cloud), problem))
         for name, places in self.capacity.items():
             if name not in self.apps:
-                raise ValueError(f"capacity.{name} belongs to no app; `fairweather plan --write` removes it")
+                problem = "belongs to no app; `fairweather plan --write` removes it"
+                misfits.append((("capacity", name), problem))
+                continue
             for place in places:
                 if place not in self.apps[name].locations:
-                    raise ValueError(
-                        f"capacity.{name}.{place}: the app is not there; `fairweather plan --write` removes it"
-                    )
+                    problem = "the app is not there; `fairweather plan --write` removes it"
+                    misfits.append((("capacity", name, place), problem))
+        if misfits:
+            raise Misfit(misfits)
         return self
 
 
 class Dataset(Record):
+    """Data that a model was trained on."""
+
     name: str
     licence: str
     personal_data: bool

@@ -1,0 +1,1 @@
+"""What plans and changes cost, by the pack's own price book."""

@@ -1,0 +1,63 @@
+"""`fairweather preview | up | cost`: the engine with the pack, told in a few lines."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from argparse import Namespace
+from pathlib import Path
+
+from gitops import comment, engine, show
+from gitops.engine import Engine, Outcome
+
+
+def preview(options: Namespace) -> int:
+    """Preview one stack; exit 1 when the gate blocks or the engine fails."""
+    outcome = ready(options).preview(progress(options))
+    if options.comment:
+        options.comment.write_text(comment.markdown(options.stack, outcome))
+    return tell(options, outcome, "preview")
+
+
+def up(options: Namespace) -> int:
+    """Deploy one stack through the gate; exit 1 when it blocks or the engine fails."""
+    return tell(options, ready(options).up(progress(options)), "up")
+
+
+def cost(options: Namespace) -> int:
+    """Price what the program declares, whoever declared it."""
+    from finops import stack_cost
+
+    selected = ready(options)
+    estimate = stack_cost.of_preview(selected.resources(), options.prices)
+    budgets = stack_cost.budgets(options.root / "stacks" / f"Pulumi.{options.stack}.yaml")
+    if options.json:
+        print(json.dumps(stack_cost.to_dict(estimate, budgets), indent=1))
+    else:
+        show.costs(estimate, budgets)
+    return 0
+
+
+def ready(options: Namespace) -> Engine:
+    """The stack on the user's own clouds or, if asked, on the sandbox."""
+    home: Path | None = options.sandbox
+    if home is not None:
+        from gitops import sandboxing
+
+        sandboxing.started(home)
+    os.environ.update(engine.environment(home))
+    return Engine(options.root, options.stack, throw_away=home is not None)
+
+
+def progress(options: Namespace) -> engine.Line | None:
+    """A line that overwrites itself, where a person is looking."""
+    return None if options.json or not sys.stderr.isatty() else show.ticker()
+
+
+def tell(options: Namespace, outcome: Outcome, verb: str) -> int:
+    if options.json:
+        print(json.dumps(outcome.to_dict(), indent=1))
+    else:
+        show.outcome(outcome, verb)
+    return 1 if outcome.failed else 0

@@ -1,0 +1,222 @@
+"""The Pulumi engine, run through the Automation API on this checkout and its policy pack.
+
+Without a sandbox the user's own environment is used as it is: their login, backend and credentials. With one, the
+engine gets a home, a backend and cloud endpoints of the sandbox's own, and never looks at the user's.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import re
+import subprocess
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tools.locate import locate
+
+if TYPE_CHECKING:
+    from pulumi import automation
+
+PACK = "policypacks/guardrails"
+Line = Callable[[str], None]
+
+
+class EngineError(RuntimeError):
+    """The engine or a provider failed; the text is what Pulumi said, without the noise."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One word of the gate about one resource."""
+
+    rule: str
+    level: str
+    message: str
+    urn: str
+
+    @property
+    def blocks(self) -> bool:
+        return self.level == "mandatory"
+
+    @property
+    def text(self) -> str:
+        """What the rule said of this resource, without the description that Pulumi puts in front."""
+        return self.message.split("\n", 1)[-1].strip()
+
+    @property
+    def resource(self) -> str:
+        """`type name`, as a person would look for it."""
+        parts = self.urn.split("::")
+        return f"{parts[-2].split('$')[-1]} {parts[-1]}" if len(parts) > 2 else "the whole stack"
+
+
+@dataclass
+class Outcome:
+    """What one run of the engine did or would do."""
+
+    changes: dict[str, int] = field(default_factory=dict)
+    steps: list[tuple[str, str]] = field(default_factory=list)
+    """(operation, urn) for everything that is not the same."""
+    findings: list[Finding] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+
+    @property
+    def blocked(self) -> bool:
+        return any(finding.blocks for finding in self.findings)
+
+    @property
+    def failed(self) -> bool:
+        return self.blocked or bool(self.errors)
+
+    def to_dict(self) -> dict[str, Any]:
+        """For `--json`."""
+        return {**dataclasses.asdict(self), "blocked": self.blocked, "failed": self.failed}
+
+
+def environment(sandbox_home: Path | None = None) -> dict[str, str]:
+    """What the engine needs on top of this process's environment."""
+    tools = locate()
+    if tools.pulumi is None:
+        raise EngineError("no Pulumi engine was found; run `make setup`")
+    folders = [str(tools.pulumi.parent)]
+    if tools.language_host_dir is not None:
+        folders.insert(0, str(tools.language_host_dir))
+    added = {"PATH": os.pathsep.join([*folders, os.environ.get("PATH", "")]), "PULUMI_SKIP_UPDATE_CHECK": "true"}
+    if sandbox_home is None:
+        return added
+    from sandbox import lifecycle
+
+    own = sandbox_home.resolve() / "pulumi"
+    (own / "state").mkdir(parents=True, exist_ok=True)
+    return {
+        **added,
+        **lifecycle.environment(sandbox_home),
+        "PULUMI_HOME": str(own / "home"),
+        "PULUMI_BACKEND_URL": f"file://{own / 'state'}",
+        "PULUMI_CONFIG_PASSPHRASE": "sandbox",
+        "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+        # The state of a throw-away deployment is written once, at the end.
+        "PULUMI_EXPERIMENTAL": "true",
+        "PULUMI_SKIP_CHECKPOINTS": "true",
+    }
+
+
+class Engine:
+    """One stack of one checkout, previewed and deployed together with the policy pack."""
+
+    def __init__(self, root: Path, stack: str, *, throw_away: bool) -> None:
+        """Select the stack; with `throw_away` (a sandbox) it is made where it does not exist yet.
+
+        Raises EngineError when the stack or its backend cannot be reached.
+        """
+        from pulumi import automation
+
+        self.root = root
+        file = root / "stacks" / f"Pulumi.{stack}.yaml"
+        if not file.exists():
+            known = ", ".join(sorted(p.name[7:-5] for p in file.parent.glob("Pulumi.*.yaml")))
+            raise EngineError(f"there is no stack file {file.relative_to(root)}; stacks here: {known}")
+        before = file.read_bytes()
+        choose = automation.create_or_select_stack if throw_away else automation.select_stack
+        try:
+            self.stack = choose(stack, work_dir=str(root))
+        except automation.CommandError as error:
+            raise EngineError(reason(str(error))) from error
+        finally:
+            # `pulumi stack init` reformats the file and adds a salt, which a throw-away stack does not need.
+            if throw_away and file.read_bytes() != before:
+                file.write_bytes(before)
+
+    def preview(self, on_line: Line | None = None, *, pack: bool = True) -> Outcome:
+        """What `pulumi preview` with the pack says. Nothing is changed."""
+        return self._run("preview", on_line, pack=pack)
+
+    def up(self, on_line: Line | None = None, *, pack: bool = True) -> Outcome:
+        """Deploy. The pack judges again, inside the engine, before anything is touched."""
+        return self._run("up", on_line, pack=pack)
+
+    def destroy(self, on_line: Line | None = None) -> Outcome:
+        """Delete everything the stack holds; its stack file stays."""
+        return self._run("destroy", on_line, pack=False)
+
+    def resources(self) -> list[dict[str, Any]]:
+        """What the program declares, as the engine sees it at preview: urn, type, inputs, parent, propertyDependencies.
+
+        Raises EngineError when the preview fails.
+        """
+        command = ("pulumi", "preview", "--json", "--stack", self.stack.name, "--non-interactive")
+        done = subprocess.run(command, cwd=self.root, capture_output=True, text=True, check=False)
+        try:
+            told = json.loads(done.stdout)
+        except ValueError as error:
+            raise EngineError(reason(done.stderr or done.stdout)) from error
+        if done.returncode:
+            said = [plain(d["message"]) for d in told.get("diagnostics", ()) if d.get("severity") == "error"]
+            raise EngineError("\n".join(said) or reason(done.stderr))
+        return [step["newState"] for step in told["steps"] if "newState" in step]
+
+    def _run(self, verb: str, on_line: Line | None, *, pack: bool) -> Outcome:
+        from pulumi import automation
+
+        outcome, started = Outcome(), time.monotonic()
+
+        def listen(event: automation.EngineEvent) -> None:
+            record(outcome, event, on_line)
+
+        options = {"policy_packs": [str(self.root / PACK)]} if pack else {}
+        try:
+            getattr(self.stack, verb)(on_event=listen, color="never", **options)
+        except automation.CommandError as error:
+            if not outcome.failed:  # nothing in the events says why
+                outcome.errors.append(reason(str(error)))
+        outcome.seconds = time.monotonic() - started
+        return outcome
+
+
+def record(outcome: Outcome, event: automation.EngineEvent, on_line: Line | None) -> None:
+    """Add one engine event to the outcome; tell `on_line` of each step."""
+    if event.policy_event is not None:
+        said = event.policy_event
+        outcome.findings.append(
+            Finding(said.policy_name, said.enforcement_level, plain(said.message), said.resource_urn or "")
+        )
+    elif event.diagnostic_event is not None:
+        text = plain(event.diagnostic_event.message)
+        known = {"error": outcome.errors, "warning": outcome.warnings}.get(event.diagnostic_event.severity)
+        if known is not None and text and text not in known and not text.startswith(NOISE):
+            known.append(text)
+    elif event.summary_event is not None:
+        outcome.changes = {
+            op.value if hasattr(op, "value") else str(op): count
+            for op, count in event.summary_event.resource_changes.items()
+        }
+    elif event.resource_pre_event is not None:
+        step = event.resource_pre_event.metadata
+        operation = step.op.value if hasattr(step.op, "value") else str(step.op)
+        if operation not in ("same", "read"):
+            outcome.steps.append((operation, step.urn))
+            if on_line is not None:
+                on_line(f"{operation} {step.urn.split('::')[-1]}")
+
+
+NOISE = ("update failed", "preview failed", "resource registration failed", "Destroy failed")
+"""What the engine says on top of the reason itself."""
+
+
+def plain(text: str) -> str:
+    """Engine text without its colour marks, `<{%fg 1%}>`, and without blank ends."""
+    return re.sub(r"<\{%.*?%\}>|\x1b\[[0-9;]*m", "", text).strip()
+
+
+def reason(text: str) -> str:
+    """The lines of a failed command that say why."""
+    lines = [plain(line) for line in text.splitlines()]
+    errors = [line for line in lines if line.startswith("error:")]
+    return "\n".join(errors or [line for line in lines if line][-3:])
