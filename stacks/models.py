@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
-from stacks.errors import ContractError, problems, shown
-from stacks.reading import lines_of, yaml_values
-from stacks.records import Capacity, ModelRef, ModelVersion, Stack
+from stacks.errors import ContractError, KeyPath, explain, nearest, shown
+from stacks.nodes import compose, hazards, plain
+from stacks.reading import line_by_line, read_text, validate
+from stacks.records import Capacity, Evidence, ModelRef, ModelVersion, Stack
 
 
 class Service(NamedTuple):
@@ -25,51 +26,84 @@ class Service(NamedTuple):
 
 
 def service(stack: Stack, name: str, location: str, root: Path) -> Service:
-    """Everything about one app at one location. Raises ContractError where capacity or model is missing."""
+    """One app at one location; a ContractError where its capacity or its model is missing."""
     capacity = stack.capacity.get(name, {}).get(location)
     if capacity is None:
-        raise ContractError(
-            f"{name} has no planned capacity at {location}; run `./fairweather plan STACK --write` for this stack"
-        )
+        remedy = f"run `fairweather plan {stack.portfolio.environment} --write`"
+        raise ContractError(f"{name} has no planned capacity at {location}; {remedy}")
     model = load_model(root, stack.apps[name].model)
     return Service(name, location, capacity, model, evidence(root, model, "fairness"))
 
 
 def load_model(root: Path, ref: ModelRef) -> ModelVersion:
-    """Read `models/<name>/<version>.yaml` and hold its evidence against the hashes. Raises ContractError."""
+    """`models/<name>/<version>.yaml`, with its evidence held against the hashes it names."""
     file = root / ref.name / f"{ref.version}.yaml"
-    if not file.exists():
-        versions = ", ".join(sorted(found.stem for found in file.parent.glob("*.yaml")))
-        models = ", ".join(sorted(found.name for found in root.iterdir() if found.is_dir())) if root.is_dir() else ""
-        offer = f"versions of {ref.name}: {versions}" if versions else f"models: {models or 'none'}"
-        raise ContractError(f"{shown(file)}: no such model version; {offer}")
+    if not file.is_file():
+        raise ContractError(f"{shown(file)}: does not exist; {_on_offer(root, ref)}")
+    document = compose(read_text(file), shown(file))
+    found = [
+        f"{document.place(hazard.index)}: {hazard.problem}"
+        for hazard in hazards(document, lambda path: True)
+    ]
+    if found:
+        raise ContractError("\n".join(found))
     try:
-        model = ModelVersion.model_validate(yaml_values(file))
+        model = validate(plain(document.root) if document.root else {}, ModelVersion)
     except ValidationError as error:
-        raise problems(error, ModelVersion, file, lines_of(file)) from error
-    if (model.name, model.version) != (ref.name, ref.version):
-        raise ContractError(f"{shown(file)}:1: says it is {model.name} {model.version}; name and place must agree")
-    for item in model.evidence:
-        place = file.parent / item.path
-        if not place.exists():
-            raise ContractError(f"{shown(place)}: no such evidence, but {shown(file)} names it")
-        found = "sha256:" + hashlib.sha256(place.read_bytes()).hexdigest()
-        if found != item.sha256:
-            raise ContractError(
-                f"{shown(place)}: is not the file that {shown(file)} names ({found[:19]}…, expected {item.sha256[:19]}…); "
-                "measure again or restore it"
-            )
+        raise line_by_line(dict(explain(error, ModelVersion)), document) from None
+    problems: dict[KeyPath, str] = {}
+    for key in ("name", "version"):
+        said, meant = getattr(model, key), getattr(ref, key)
+        if said != meant:
+            problems[(key,)] = f"{said!r} is not {meant!r}, as the file's place says; correct one"
+    for i, item in enumerate(model.evidence):
+        problem = _mismatch(file.parent, item)
+        if problem:
+            problems[("evidence", i, "sha256" if "sha256" in problem else "path")] = problem
+    if problems:
+        raise line_by_line(problems, document)
     return model
 
 
 def evidence(root: Path, model: ModelVersion, kind: str) -> dict[str, Any] | None:
-    """The content of one kind of evidence, or None where the version has none. Raises ContractError."""
+    """The content of one kind of evidence, or None where the version has none."""
     item = next((found for found in model.evidence if found.kind == kind), None)
     if item is None:
         return None
     place = root / model.name / item.path
     try:
-        content: dict[str, Any] = json.loads(place.read_text(encoding="utf-8"))
+        content = json.loads(read_text(place))
     except ValueError as error:
-        raise ContractError(f"{shown(place)}: is not JSON ({error})") from error
+        if isinstance(error, ContractError):
+            raise
+        line = getattr(error, "lineno", 1)
+        problem = f"not JSON: {getattr(error, 'msg', error)}; measure it again"
+        raise ContractError(f"{shown(place)}:{line}: {problem}") from None
+    if not isinstance(content, dict):
+        raise ContractError(f"{shown(place)}:1: is not a JSON object; measure it again")
     return content
+
+
+def _on_offer(root: Path, ref: ModelRef) -> str:
+    versions = [found.stem for found in (root / ref.name).glob("*.yaml")]
+    if versions:
+        return f"{ref.name} has {', '.join(sorted(versions, key=_in_numbers))}"
+    models = sorted(found.name for found in root.iterdir()) if root.is_dir() else []
+    return nearest(ref.name, models, "models") if models else f"no model is in {shown(root)}"
+
+
+def _in_numbers(version: str) -> list[tuple[int, str]]:
+    parts = version.split(".")
+    return [(int(part), "") if part.isdigit() else (0, part) for part in parts]
+
+
+def _mismatch(folder: Path, item: Evidence) -> str | None:
+    place = folder / item.path
+    if not place.resolve().is_relative_to(folder.resolve()):
+        return f"{item.path!r} lies outside the model's folder; move it inside"
+    if not place.is_file():
+        return f"{shown(place)} does not exist; measure it or remove the entry"
+    digest = hashlib.sha256(place.read_bytes()).hexdigest()
+    if f"sha256:{digest}" != item.sha256:
+        return f"{shown(place)} has sha256:{digest}; restore the file, or name this digest"
+    return None

@@ -54,7 +54,9 @@ def compose(text: str, source: str) -> Document:
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         index = mark.index if mark else 0
-        raise ContractError(f"{Document(text, source, None).place(index)}: {_fault(error)}") from None
+        raise ContractError(
+            f"{Document(text, source, None).place(index)}: {_fault(error)}"
+        ) from None
     except ReaderError as error:
         place = Document(text, source, None).place(error.position)
         character = f"U+{ord(error.character):04X}"
@@ -158,7 +160,9 @@ def belongs(path: KeyPath) -> bool:
 def hazards(document: Document, guarded: Callable[[KeyPath], bool] = belongs) -> Iterator[Hazard]:
     """Anchors, aliases, merge keys, and keys that stand twice or are not text, where `guarded`."""
     if document.root is not None:
-        yield from _hazards(document, document.root, (), document.root.start_mark.index, guarded, {})
+        yield from _hazards(
+            document, document.root, (), document.root.start_mark.index, guarded, {}
+        )
 
 
 def _hazards(
@@ -177,7 +181,9 @@ def _hazards(
         return
     seen[id(node)] = node
     if node.anchor and inside:
-        problem = f"has the anchor &{node.anchor}; remove it and write the value out where it is used"
+        problem = (
+            f"has the anchor &{node.anchor}; remove it and write the value out where it is used"
+        )
         yield Hazard(node.start_mark.index, path, problem)
     if isinstance(node, SequenceNode):
         for i, item in enumerate(node.value):

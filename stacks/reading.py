@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from stacks.errors import ContractError, KeyPath, dotted, explain, nearest, shown
-from stacks.nodes import PREFIX, Document, compose, contract_path, entry, find, hazards, key_text
-from stacks.nodes import locate, plain
-from stacks.records import Stack
+from stacks.errors import ContractError, KeyPath, dotted, explain, shown
+from stacks.nodes import PREFIX, Document, compose, contract_path, find, hazards, locate, plain
+from stacks.records import Record, Stack
 
-Problem = tuple[KeyPath, str]
+R = TypeVar("R", bound=Record)
 PARTS = tuple(Stack.model_fields)
 
 
@@ -52,6 +51,28 @@ def parse(values: Mapping[str, Any], source: Path) -> Stack:
     return _stack(dict(values), document)
 
 
+def config_values(get_object: Callable[[str], Any]) -> dict[str, Any]:
+    """The parts that Pulumi's `Config("fairweather").get_object` knows, for `parse`."""
+    values = {part: get_object(part) for part in PARTS}
+    return {part: value for part, value in values.items() if value is not None}
+
+
+def validate(values: Any, record: type[R]) -> R:
+    """The record, by JSON's strict rules: text is never read as a number, nor a number as text."""
+    return record.model_validate_json(json.dumps(values, default=str), strict=True)
+
+
+def line_by_line(problems: Mapping[KeyPath, str], document: Document, *above: str) -> ContractError:
+    """One line a problem, in the order of the file; `above` are keys that the records do not say."""
+    lines = []
+    for path, problem in problems.items():
+        inside = (*above[:-1], f"{above[-1]}{path[0]}", *path[1:]) if above and path else path
+        index = locate(document.root, inside)
+        place = document.source if index is None else document.place(index)
+        lines.append((index or 0, f"{place}: {dotted(path)}: {problem}"))
+    return ContractError("\n".join(line for _, line in sorted(lines)))
+
+
 def read_text(path: Path) -> str:
     """The file's text with its own line ends and without a byte order mark."""
     try:
@@ -73,3 +94,18 @@ def _beside(path: Path) -> str:
 
 def _names() -> str:
     return ", ".join(PREFIX + part for part in PARTS)
+
+
+def _stack(parts: dict[str, Any], document: Document) -> Stack:
+    if parts.get("capacity", 0) is None:  # a key without entries yet
+        del parts["capacity"]
+    problems: dict[KeyPath, str] = {}
+    for part in PARTS:
+        if part not in parts and part != "capacity":
+            problems[(part,)] = f"is missing; add {PREFIX}{part} under config"
+    try:
+        return validate(parts, Stack)
+    except ValidationError as error:
+        for path, problem in explain(error, Stack):
+            problems.setdefault(path, problem)
+    raise line_by_line(problems, document, "config", PREFIX) from None
