@@ -18,7 +18,8 @@ from stacks.records import (
 if TYPE_CHECKING:
     from stacks.models import Service, evidence, load_model, service
     from stacks.reading import config_values, load, parse
-    from stacks.writer import WriteRefused, write_capacity
+    from stacks.splicing import WriteRefused
+    from stacks.writer import write_capacity
 
 __all__ = [
     "App",
@@ -45,7 +46,8 @@ __all__ = [
 _HOMES = {
     **dict.fromkeys(("config_values", "load", "parse"), "stacks.reading"),
     **dict.fromkeys(("Service", "evidence", "load_model", "service"), "stacks.models"),
-    **dict.fromkeys(("WriteRefused", "write_capacity"), "stacks.writer"),
+    "WriteRefused": "stacks.splicing",
+    "write_capacity": "stacks.writer",
 }
 
 

@@ -116,8 +116,14 @@ def _sentence(
             bound, problem = LIMITS[kind]
             return f"{_value(value)} is {problem} {context[bound]:g}"
     wanted = KINDS.get(kind.split("_")[0], f"right here ({kind.replace('_', ' ')}); correct it")
+    if value is None:
+        return f"is empty; give it {wanted}"
+    if isinstance(value, Mapping) and list(value) == ["secure"]:
+        return "is encrypted; write it in the clear, credentials never stand here"
     if wanted == "text" and isinstance(value, bool | int | float):
         return f"{_value(value)} is not text; put it in quotes"
+    if "number" in wanted and isinstance(value, str) and value.replace(".", "", 1).isdigit():
+        return f"{value!r} is text; remove the quotes"
     return f"{_value(value)} is not {wanted}"
 
 
@@ -127,11 +133,9 @@ def _entries(count: int) -> str:
 
 def _value(value: Any) -> str:
     if isinstance(value, Mapping):
-        return "an encrypted value" if list(value) == ["secure"] else "a mapping"
+        return "a mapping"
     if isinstance(value, list | tuple):
         return "a list"
-    if value is None:
-        return "nothing"
     if isinstance(value, str):
         return repr(value if len(value) <= 60 else f"{value[:57]}...")
     return json.dumps(value)

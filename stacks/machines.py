@@ -1,6 +1,6 @@
 """Which machine carries a GPU on each cloud: shared by the program, the planner and the cost view.
 
-Sources: the instance pages of the two clouds (EC2 accelerated computing; Compute Engine GPU machine types), 2026-01.
+Sources, 2026-01: EC2's page of accelerated computing, Compute Engine's page of GPU machine types.
 """
 
 from __future__ import annotations
@@ -48,10 +48,11 @@ SYSTEM_MACHINES = {"aws": Machine("m7i.large", 0, 2, 8), "gcp": Machine("e2-stan
 
 
 def gpu_machine(location: str, gpu: str, gpus_per_replica: int = 1) -> Machine:
-    """The smallest machine at `location` that fits one replica; LookupError names what is on offer."""
+    """The smallest machine at `location` that fits one replica; LookupError says what is there."""
     cloud = location.split(":")[0]
     fitting = [m for m in GPU_MACHINES[cloud].get(gpu, ()) if m.gpus >= gpus_per_replica]
     if not fitting:
         offered = ", ".join(GPU_MACHINES[cloud])
-        raise LookupError(f"no machine with {gpus_per_replica} x {gpu} on {cloud}; it has {offered}")
+        wanted = f"{gpus_per_replica} x {gpu}"
+        raise LookupError(f"no machine with {wanted} on {cloud}; it has {offered}")
     return min(fitting, key=lambda machine: machine.gpus)

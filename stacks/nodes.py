@@ -1,4 +1,4 @@
-"""YAML with positions: what a key's value is, on which line it stands, and what makes it unsafe to edit."""
+"""YAML with positions: a key's value, the line it stands on, and what makes it unsafe to edit."""
 
 from __future__ import annotations
 
@@ -27,6 +27,12 @@ class Document:
     text: str
     source: str
     root: Node | None
+
+    @property
+    def newline(self) -> str:
+        """The file's own line break."""
+        found = LINE_BREAK.search(self.text)
+        return found[0] if found else "\n"
 
     def line(self, index: int) -> int:
         return len(LINE_BREAK.findall(self.text, 0, index)) + 1
@@ -59,7 +65,7 @@ def compose(text: str, source: str) -> Document:
         ) from None
     except ReaderError as error:
         place = Document(text, source, None).place(error.position)
-        character = f"U+{ord(error.character):04X}"
+        character = f"U+{error.character:04X}"
         raise ContractError(f"{place}: not YAML: the character {character}; remove it") from None
     except RecursionError:
         raise ContractError(f"{source}: nested too deeply; make it flatter") from None
@@ -83,7 +89,7 @@ def key_text(key: Node) -> str | None:
     return str(key.value) if isinstance(key, ScalarNode) else None
 
 
-def entry(node: Node | None, name: str) -> tuple[Node, Node] | None:
+def entry(node: Node | None, name: str) -> tuple[ScalarNode, Node] | None:
     """Key and value of `name` in a mapping; the last where it stands twice."""
     if not isinstance(node, MappingNode):
         return None
@@ -132,7 +138,8 @@ def plain(node: Node) -> Any:
     return scalar(node)
 
 
-def scalar(node: ScalarNode) -> None | bool | int | float | str:
+def scalar(node: Node) -> None | bool | int | float | str:
+    """The value of a scalar node; text where the text does not keep its tag."""
     text = str(node.value)
     kind = str(node.tag).removeprefix(TAG)
     try:
@@ -146,12 +153,12 @@ def scalar(node: ScalarNode) -> None | bool | int | float | str:
             case "float":
                 return float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
     except ValueError:
-        pass  # a tag that its text does not keep, such as `!!int soon`: text, for the record to judge
+        pass  # such as `!!int soon`: for the record to judge
     return text
 
 
 def belongs(path: KeyPath) -> bool:
-    """Whether the contract rests on this node: the way to `config`, and all below fairweather: keys."""
+    """Whether the contract rests on this node: the way to our keys, and all below them."""
     if len(path) < 2:
         return path in ((), ("config",))
     return path[0] == "config" and str(path[1]).startswith(PREFIX)

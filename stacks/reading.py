@@ -35,7 +35,8 @@ def load(path: Path) -> Stack:
     values = plain(config)
     if not isinstance(values, dict):
         problem = f"holds no keys; give it {_names()}"
-        raise ContractError(f"{document.place(config.start_mark.index)}: config: {problem}")
+        place = document.place(locate(document.root, ("config",)) or 0)
+        raise ContractError(f"{place}: config: {problem}")
     parts = {
         key.removeprefix(PREFIX): value for key, value in values.items() if key.startswith(PREFIX)
     }
@@ -63,7 +64,7 @@ def validate(values: Any, record: type[R]) -> R:
 
 
 def line_by_line(problems: Mapping[KeyPath, str], document: Document, *above: str) -> ContractError:
-    """One line a problem, in the order of the file; `above` are keys that the records do not say."""
+    """One line a problem, in the file's order; `above` are keys that the records do not say."""
     lines = []
     for path, problem in problems.items():
         inside = (*above[:-1], f"{above[-1]}{path[0]}", *path[1:]) if above and path else path
