@@ -335,9 +335,13 @@ class Stack(Record):
     """One stack file."""
 
     portfolio: Portfolio
+    """What all apps share."""
     telemetry: Telemetry
+    """Where demand, latency, spend and inference logs are read."""
     apps: dict[AppName, App]
+    """The apps by name."""
     capacity: dict[AppName, dict[Location, Capacity]] = {}
+    """By app and location. Edited by `fairweather plan --write` and nobody else."""
 
     def regions(self) -> tuple[str, ...]:
         """Regions in use, in order of appearance."""
