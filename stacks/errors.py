@@ -63,7 +63,8 @@ def shown(path: Path) -> str:
 def dotted(path: KeyPath) -> str:
     """`("apps", "camera", "regions", 1)` -> `apps.camera.regions[1]`."""
     text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
-    return text.removeprefix(".")
+    # A key may hold anything; a line of ours stays one line.
+    return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text.removeprefix("."))
 
 
 def nearest(word: str, known: list[str], noun: str) -> str:
@@ -74,8 +75,14 @@ def nearest(word: str, known: list[str], noun: str) -> str:
 
 def explain(error: ValidationError, record: type[BaseModel]) -> Iterator[tuple[KeyPath, str]]:
     """Each problem that pydantic found, as the key it is at and a sentence for people."""
-    for detail in error.errors(include_url=False):
-        path, model = _resolve(detail["loc"], record)
+    details = error.errors(include_url=False)
+    for detail in details:
+        loc = detail["loc"]
+        if detail["type"] == "too_short" and any(
+            other["loc"][: len(loc)] == loc != other["loc"] for other in details
+        ):
+            continue  # only the entries that were understood are counted
+        path, model = _resolve(loc, record)
         context = detail.get("ctx", {})
         cause = context.get("error")
         if isinstance(cause, Misfit):

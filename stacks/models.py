@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
-from stacks.errors import ContractError, KeyPath, explain, nearest, shown
+from stacks.errors import ContractError, KeyPath, dotted, explain, nearest, shown
 from stacks.nodes import compose, hazards, plain
 from stacks.reading import line_by_line, read_text, validate
 from stacks.records import Capacity, Evidence, ModelRef, ModelVersion, Stack
@@ -42,7 +42,7 @@ def load_model(root: Path, ref: ModelRef) -> ModelVersion:
         raise ContractError(f"{shown(file)}: does not exist; {_on_offer(root, ref)}")
     document = compose(read_text(file), shown(file))
     found = [
-        f"{document.place(hazard.index)}: {hazard.problem}"
+        f"{document.place(hazard.index)}: {dotted(hazard.path)}: {hazard.problem}"
         for hazard in hazards(document, lambda path: True)
     ]
     if found:

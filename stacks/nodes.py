@@ -60,9 +60,10 @@ def compose(text: str, source: str) -> Document:
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         index = mark.index if mark else 0
-        raise ContractError(
-            f"{Document(text, source, None).place(index)}: {_fault(error)}"
-        ) from None
+        blank = Document(text, source, None)
+        began = blank.line(error.context_mark.index) if error.context_mark else 0
+        remedy = f"correct this or what begins on line {began}" if began else "correct it"
+        raise ContractError(f"{blank.place(index)}: {_fault(error, remedy)}") from None
     except ReaderError as error:
         place = Document(text, source, None).place(error.position)
         character = f"U+{error.character:04X}"
@@ -75,13 +76,13 @@ def compose(text: str, source: str) -> Document:
     return Document(text, source, root)
 
 
-def _fault(error: MarkedYAMLError) -> str:
+def _fault(error: MarkedYAMLError, remedy: str) -> str:
     problem = " ".join(str(error.problem or error.context).split())
     if problem == "but found another document":
         return "another document begins here; keep one in a file"
     if "'\\t'" in problem:
         return "not YAML: a tab stands here; use spaces"
-    return f"not YAML: {problem}; correct this line or the one above"
+    return f"not YAML: {problem}; {remedy}"
 
 
 def key_text(key: Node) -> str | None:

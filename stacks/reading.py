@@ -69,7 +69,7 @@ def line_by_line(problems: Mapping[KeyPath, str], document: Document, *above: st
     for path, problem in problems.items():
         inside = (*above[:-1], f"{above[-1]}{path[0]}", *path[1:]) if above and path else path
         index = locate(document.root, inside)
-        place = document.source if index is None else document.place(index)
+        place = document.place(index or 0) if document.root else document.source
         lines.append((index or 0, f"{place}: {dotted(path)}: {problem}"))
     return ContractError("\n".join(line for _, line in sorted(lines)))
 

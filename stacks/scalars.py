@@ -78,6 +78,8 @@ def _is_plain(value: str, flow: bool) -> bool:
 def same(node: Node, value: Plain) -> bool:
     """Whether the YAML at `node` already means `value`, kind included."""
     if isinstance(value, Mapping):
+        if not value and str(node.tag) == f"{TAG}null":
+            return True
         if not isinstance(node, MappingNode) or len(node.value) != len(value):
             return False
         pairs = {name: entry(node, name) for name in value}

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import NoReturn
 
 from ruamel.yaml.nodes import CollectionNode, MappingNode, Node, ScalarNode, SequenceNode
 
 from stacks.errors import ContractError, KeyPath
-from stacks.nodes import Document, contract_path, entry, find, key_text
+from stacks.nodes import Document, belongs, contract_path, entry, find, key_text
 from stacks.scalars import Plain, render, same
 
 Entry = tuple[ScalarNode, Node]
@@ -17,7 +17,6 @@ COLON = re.compile(r"[ \t]*:")
 ALIAS = re.compile(r"[ \t]*:\s*\*[^\s,\]}]+")
 REST_OF_LINE = re.compile(r"[ \t]*(?:#[^\r\n]*)?(\r\n|\n|\r|\Z)")
 BETWEEN = re.compile(r"\s*,\s*")
-COMMENT = re.compile(r"[\s,\[{]#")
 BLOCK_TEXT = ("|", ">")
 
 
@@ -59,7 +58,8 @@ class Splices:
             if name in entries and value is not None:
                 self._change(node, entries[name], value, (*path, name))
         removed = [name for name in entries if changes.get(name, 0) is None]
-        added = {k: v for k, v in changes.items() if v is not None and k not in entries}
+        # An empty mapping and no key at all mean the same.
+        added = {k: v for k, v in changes.items() if k not in entries and v not in (None, {})}
         if removed or added:
             self._refuse_marks(node, path)
         for name in removed:
@@ -124,7 +124,7 @@ class Splices:
             self._refuse(key, path, "a value or a list stands where a mapping goes")
         after = self._after_colon(key, path)
         end = after if _is_nothing(old) else old.end_mark.index
-        self._refuse_comment(after, end, path)
+        self._refuse_comment(after, old, path)
         if parent.flow_style or not new:
             self._found.append((after, end, f" {render(new)}"))
             return
@@ -174,7 +174,8 @@ class Splices:
         step = _width(like) if like and _is_block(like[1]) else self.step
         # Entries of `config` are of many kinds; beside one of ours there are only its like.
         model = like if len(path) > 1 else None
-        last = node.value[-1]
+        ours = [pair for pair in node.value if belongs((*path, str(key_text(pair[0]))))]
+        last = ours[-1] if ours else node.value[-1]
         indent = self._indent(last[0], path)
         lines = []
         for name, value in added.items():
@@ -252,13 +253,18 @@ class Splices:
 
     def _replace_flow(self, node: Node, new: str, path: KeyPath) -> None:
         start, end = node.start_mark.index, node.end_mark.index
-        self._refuse_comment(start, end, path)
+        self._refuse_comment(start, node, path)
         self._found.append((start, end, new))
 
-    def _refuse_comment(self, start: int, end: int, path: KeyPath) -> None:
-        found = COMMENT.search(self.text, start, end)
-        if found:
-            self._refuse_at(found.start(), path, "a comment stands inside the value; move it")
+    def _refuse_comment(self, start: int, node: Node, path: KeyPath) -> None:
+        if _is_nothing(node):
+            return
+        # Between the words of a value there are braces, commas and blanks, or else a comment.
+        for left, right in (*_words(node), (node.end_mark.index, node.end_mark.index)):
+            comment = self.text.find("#", start, left)
+            if comment >= 0:
+                self._refuse_at(comment, path, "a comment stands inside the value; move it")
+            start = right
 
     def _refuse_marks(self, node: Node, path: KeyPath) -> None:
         if not _is_nothing(node) and self.text[node.start_mark.index] in "!&*":
@@ -292,6 +298,16 @@ def _is_filled(node: Node | None) -> bool:
 
 def _is_block(node: Node | None) -> bool:
     return isinstance(node, MappingNode) and bool(node.value) and not node.flow_style
+
+
+def _words(node: Node) -> Iterator[tuple[int, int]]:
+    """Where each key and scalar of a value begins and ends."""
+    if isinstance(node, CollectionNode):
+        for item in node.value:
+            for part in item if isinstance(item, tuple) else (item,):
+                yield from _words(part)
+    else:
+        yield node.start_mark.index, node.end_mark.index
 
 
 def _last(node: Node | None, wanted: Callable[[Node], bool]) -> Entry | None:

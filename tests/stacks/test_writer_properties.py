@@ -1,4 +1,4 @@
-"""The writer's promises over generated stack files: plain ones it must write, hostile ones it may refuse."""
+"""The writer's promises over generated files: it writes plain ones, it may refuse hostile ones."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -404,9 +403,10 @@ def test_writing_what_stands_there_changes_no_byte(page: Page) -> None:
 
 
 HOSTILE = (
-    "&a ", "*a", "*shared", "!!int ", "!t ", "<<: {a: 1}", "<<: *shared", "? ", "| ", ">-\n", "\t", "---\n",
-    "...\n", "%YAML 1.1\n", "{", "}", "[", "]", ",", ":", ": ", "#", " #", "'", '"', "\\", "\ufeff",
-    "\u2028", "\x85", "\r", "\n", "\x00", "\ud800", "- ", "  ", "camera: 1\n", "config: 1\n", "@", "`", "secure: x", "null",
+    "&a ", "*a", "*shared", "!!int ", "!t ", "<<: {a: 1}", "<<: *shared", "? ", "| ", ">-\n",
+    "\t", "---\n", "...\n", "%YAML 1.1\n", "{", "}", "[", "]", ",", ":", ": ", "#", " #",
+    "'", '"', "\\", "\ufeff", "\u2028", "\x85", "\r", "\n", "\x00", "\ud800", "- ", "  ",
+    "camera: 1\n", "config: 1\n", "@", "`", "secure: x", "null",
 )  # fmt: skip
 
 
