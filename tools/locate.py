@@ -1,4 +1,7 @@
-"""Where the engine and the Kubernetes binaries are on this machine. Looks, and never installs: that is setup.py's."""
+"""Where the engine and the Kubernetes binaries are on this machine.
+
+Looks only, and needs nothing but the standard library; `setup.py` is what makes them.
+"""
 
 from __future__ import annotations
 
@@ -18,14 +21,15 @@ class Tools:
     """What was found; None where something is missing."""
 
     pulumi: Path | None
+    """The engine's binary."""
     language_host_dir: Path | None
-    """Goes first on PATH where the official `pulumi-language-python` is absent."""
+    """Goes first on PATH where the official `pulumi-language-python` is absent, else None."""
     kubernetes_binaries: Path | None
     """The folder of etcd and kube-apiserver."""
 
 
 def cache() -> Path:
-    """Outside the checkout, shared by all checkouts."""
+    """Outside the checkout, shared by all checkouts of this user."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "fairweather"
 
 
@@ -37,15 +41,25 @@ def kubernetes_folder() -> Path:
     return cache() / f"kubernetes-{KUBERNETES_VERSION}" / "bin"
 
 
+def lacking(folder: Path) -> list[str]:
+    """The Kubernetes binaries that are not in a folder."""
+    return [name for name in KUBERNETES_BINARIES if not os.access(folder / name, os.X_OK)]
+
+
 def locate() -> Tools:
     """The user's own tools first, then what setup.py made."""
-    found = shutil.which("pulumi")
-    cached = engine_folder() / "pulumi"
-    pulumi = Path(found) if found else cached if cached.exists() else None
-    official = shutil.which("pulumi-language-python") or (
-        pulumi is not None and pulumi.resolve().with_name("pulumi-language-python").exists()
+    pulumi = shutil.which("pulumi") or shutil.which("pulumi", path=str(engine_folder()))
+    kubernetes = Path(os.environ.get("KUBEBUILDER_ASSETS") or kubernetes_folder())
+    return Tools(
+        pulumi=Path(pulumi) if pulumi else None,
+        language_host_dir=None
+        if pulumi and official_host(Path(pulumi))
+        else TOOLS / "language_host",
+        kubernetes_binaries=None if lacking(kubernetes) else kubernetes,
     )
-    assets = os.environ.get("KUBEBUILDER_ASSETS")
-    folders = (Path(assets) if assets else None, kubernetes_folder())
-    kubernetes = next((f for f in folders if f and all((f / b).exists() for b in KUBERNETES_BINARIES)), None)
-    return Tools(pulumi, None if official else TOOLS / "language_host", kubernetes)
+
+
+def official_host(pulumi: Path) -> bool:
+    """Whether the engine finds a Python language host without ours: beside itself or on PATH."""
+    beside = pulumi.resolve().with_name("pulumi-language-python")
+    return beside.exists() or shutil.which("pulumi-language-python") is not None
