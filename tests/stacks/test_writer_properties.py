@@ -317,21 +317,21 @@ def said(text: str) -> Any:
 
 
 def capacity_of(text: str) -> Any:
-    """Capacity as another YAML library reads it, with kinds; keys as text."""
-    plain = said(text)["config"].get("fairweather:capacity") or {}
-    typed = yaml.load(text.removeprefix("\ufeff"), yaml.CSafeLoader)
-    typed = next((v for k, v in typed["config"].items() if k == "fairweather:capacity"), None) or {}
-    return _named(plain, typed) if typed else {}
+    """Capacity as another YAML library reads it, each value of its kind and each key as text."""
+    root = yaml.compose(text.removeprefix("\ufeff"), yaml.CSafeLoader)
+    for name in ("config", "fairweather:capacity"):
+        root = next((value for key, value in root.value if key.value == name), None)
+        if root is None:
+            return {}
+    return _typed(root) or {}
 
 
-def _named(plain: Any, typed: Any) -> Any:
-    if isinstance(typed, dict):
-        assert len(plain) == len(typed)
-        return {
-            key: _named(below, kind)
-            for (key, below), kind in zip(plain.items(), typed.values(), strict=True)
-        }
-    return typed
+def _typed(node: yaml.Node) -> Any:
+    if isinstance(node, yaml.MappingNode):
+        return {key.value: _typed(value) for key, value in node.value}
+    if isinstance(node, yaml.SequenceNode):
+        return [_typed(item) for item in node.value]
+    return yaml.constructor.SafeConstructor().construct_object(node)
 
 
 def without_capacity(text: str) -> Any:
