@@ -1,0 +1,131 @@
+"""Between Pulumi's property names and AWS' request shapes, by the models that botocore ships.
+
+A property goes where the request model has a place for it: equal but for case and plural, unless a name is given.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from botocore.model import Shape
+
+Names = Mapping[str, str | tuple[str, ...]]
+TAGS = re.compile(r"(^|\.)(tags|labels)$")
+
+
+def singular(name: str) -> str:
+    return re.sub(r"(ies|s)$", "", name.lower()) or name.lower()
+
+
+def place(members: Any, key: str, names: Names) -> str | None:
+    """The member of an API structure where a property goes."""
+    wanted = names.get(key, key)
+    for want in (wanted,) if isinstance(wanted, str) else wanted:
+        for member in members:
+            if str(member).lower() == want.lower():
+                return str(member)
+    if key in names:
+        return None
+    return next((str(member) for member in members if singular(str(member)) == singular(key)), None)
+
+
+def to_api(shape: Shape, value: Any, names: Names) -> Any:
+    """A Pulumi value in the form that an API shape asks for."""
+    match shape.type_name:
+        case "structure":
+            return to_structure(shape, value, names)
+        case "list" if isinstance(value, dict):  # tags: {a: b} -> [{Key: a, Value: b}]
+            members = list(shape.member.members)
+            key, val = (next(m for m in members if m.lower().endswith(end)) for end in ("key", "value"))
+            return [{key: k, val: v} for k, v in value.items()]
+        case "list":
+            return [to_api(shape.member, v, names) for v in (value if isinstance(value, list) else [value])]
+        case "map":
+            return {k: to_api(shape.value, v, names) for k, v in value.items()}
+        case "integer" | "long":
+            return int(value)
+        case "float" | "double":
+            return float(value)
+        case "boolean":
+            return value if isinstance(value, bool) else str(value).lower() == "true"
+        case "string":
+            return value if isinstance(value, str) else json.dumps(value) if isinstance(value, dict | list) else str(value)
+    return value
+
+
+def to_structure(shape: Shape, value: Any, names: Names) -> Any:
+    if {"Quantity", "Items"} <= set(shape.members) and isinstance(value, list):  # CloudFront's lists
+        return {"Quantity": len(value), "Items": to_api(shape.members["Items"], value, names)}
+    if isinstance(value, list):  # the providers' "block, at most one"
+        value = value[0] if value else {}
+    if set(shape.members) == {"Items"}:
+        return {"Items": to_api(shape.members["Items"], value, names)}
+    made = arguments(shape, value, names)
+    if "Quantity" in shape.required_members:
+        made.setdefault("Quantity", len(made.get("Items", [])))
+    return made
+
+
+def arguments(shape: Shape, bag: Mapping[str, Any], names: Names) -> dict[str, Any]:
+    """What a request takes of a bag of properties."""
+    found: dict[str, Any] = {}
+    for key, value in bag.items():
+        member = place(shape.members, key, names)
+        if member is not None and value is not None and member not in found:
+            found[member] = to_api(shape.members[member], value, names)
+    return found
+
+
+def same(sent: Any, live: Any) -> bool:
+    if isinstance(sent, bool) or isinstance(live, bool):
+        return str(sent).lower() == str(live).lower()
+    try:
+        return bool(sent == live or str(sent) == str(live) or float(sent) == float(live))
+    except (TypeError, ValueError):
+        return False
+
+
+def reflect(sent: Any, live: Any, names: Names, unseen: list[str], path: str = "") -> Any:
+    """What the user sent, with the values that AWS reports; paths that AWS does not report are added to `unseen`."""
+    if isinstance(live, dict) and "Quantity" in live and not isinstance(sent, dict):
+        live = live.get("Items", [])
+    if isinstance(sent, dict) and isinstance(live, list) and all(isinstance(x, dict) and len(x) == 2 for x in live):
+        live = {ending(x, "key"): ending(x, "value") for x in live}
+    if isinstance(sent, dict) and isinstance(live, dict):
+        if TAGS.search(path):  # the user's own keys: more or fewer is drift
+            return {k: v for k, v in live.items() if not k.startswith("aws:")}
+        told = {}
+        for key, value in sent.items():
+            member = key if key in live else place(live, key, names)
+            if member is None:
+                told[key] = value
+                unseen.append(f"{path}.{key}".lstrip("."))
+            else:
+                told[key] = reflect(value, live[member], names, unseen, f"{path}.{key}")
+        return told
+    if isinstance(sent, list) and isinstance(live, list) and len(sent) == len(live):
+        if sorted(map(str, sent)) == sorted(map(str, live)):
+            return sent  # AWS' lists of names have no order
+        return [reflect(s, l, names, unseen, f"{path}[{n}]") for n, (s, l) in enumerate(zip(sent, live, strict=True))]
+    if isinstance(sent, list) and len(sent) == 1 and isinstance(live, dict):
+        return [reflect(sent[0], live, names, unseen, f"{path}[0]")]
+    if isinstance(sent, str) and isinstance(live, dict | list) and sent[:1] in ("{", "["):
+        return sent if json.loads(sent) == live else json.dumps(live)
+    return sent if same(sent, live) else live
+
+
+def ending(pair: Mapping[str, Any], end: str) -> Any:
+    return next(value for key, value in pair.items() if key.lower().endswith(end))
+
+
+def camel(name: str) -> str:
+    """`DNSName` -> `dnsName`, `ARN` -> `arn`."""
+    return name.lower() if name.isupper() else re.sub(r"^[A-Z]+(?=[A-Z][a-z])|^[A-Z]", lambda m: m[0].lower(), name)
+
+
+def properties(live: Mapping[str, Any], structured: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Live members under Pulumi's names; structures only where asked for, because their forms differ."""
+    return {camel(k): v for k, v in live.items() if not isinstance(v, dict | list) or k in structured}
