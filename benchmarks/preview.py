@@ -27,10 +27,10 @@ from gitops import engine, sandboxing  # noqa: E402
 from gitops.git import git  # noqa: E402
 
 LOCATIONS = ("aws:us-east-1", "aws:eu-west-1", "gcp:europe-west4")
-BARE = '''import pulumi
+BARE = """import pulumi
 for n in range({count}):
     pulumi.ComponentResource("bare:index:Thing", f"thing-{{n}}", {{"a": n, "b": "x" * 400}})
-'''
+"""
 
 
 def enlarge(file: Path, apps: int) -> None:
@@ -38,12 +38,17 @@ def enlarge(file: Path, apps: int) -> None:
     yaml = YAML()
     content = yaml.load(file)
     config = content["config"]
-    model, capacity = config["fairweather:apps"]["camera"], config["fairweather:capacity"]["camera"]["aws:us-east-1"]
+    model, capacity = (
+        config["fairweather:apps"]["camera"],
+        config["fairweather:capacity"]["camera"]["aws:us-east-1"],
+    )
     app = {**model, "regions": list(LOCATIONS), "edge": [], "budget": {"monthly_usd": 100000}}
     capacity["floor"]["weekday"] = [2] * 6 + [4] * 6 + [6] * 8 + [3] * 4
     config["fairweather:portfolio"]["budget"]["monthly_usd"] = 5_000_000
     config["fairweather:apps"] = {f"app-{n:02d}": dict(app) for n in range(apps)}
-    config["fairweather:capacity"] = {f"app-{n:02d}": {place: dict(capacity) for place in LOCATIONS} for n in range(apps)}
+    config["fairweather:capacity"] = {
+        f"app-{n:02d}": {place: dict(capacity) for place in LOCATIONS} for n in range(apps)
+    }
     yaml.representer.ignore_aliases = lambda _: True
     yaml.dump(content, file)
 
@@ -64,13 +69,19 @@ def resource_count(folder: Path) -> int:
     import json
 
     done = subprocess.run(
-        ["pulumi", "preview", "--json", "--stack", "dev"], cwd=folder, capture_output=True, text=True, check=True
+        ["pulumi", "preview", "--json", "--stack", "dev"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     return len(json.loads(done.stdout)["steps"])
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     options.add_argument("--apps", type=int, default=30)
     options.add_argument("--runs", type=int, default=3)
     chosen = options.parse_args()
@@ -101,7 +112,10 @@ def measure(folder: Path, scratch: Path, runs: int) -> None:
     subprocess.run(["pulumi", "stack", "init", "dev"], cwd=bare, check=True, capture_output=True)
     preview = ["pulumi", "preview", "--stack", "dev", "--non-interactive"]
     python = str(folder / ".venv" / "bin" / "python")
-    imports = "import pulumi, components, stacks, pulumi_aws, pulumi_gcp, pulumi_kubernetes as k; k.core.v1; pulumi_aws.eks; pulumi_aws.ec2; pulumi_gcp.container"
+    used = "k.core.v1; pulumi_aws.eks; pulumi_aws.ec2; pulumi_gcp.container"
+    imports = (
+        "import pulumi, components, stacks, pulumi_aws, pulumi_gcp, pulumi_kubernetes as k; " + used
+    )
     rows = {
         "imports of the program": timed([python, "-c", imports], folder, runs),
         "bare engine, as many empty components": timed(preview, bare, runs),
@@ -111,7 +125,9 @@ def measure(folder: Path, scratch: Path, runs: int) -> None:
     print(f"{count} resources, median of {runs} runs, {os.cpu_count()} cores")
     for label, seconds in rows.items():
         print(f"{label:42s} {seconds:7.2f} s  {1000 * seconds / count:6.1f} ms a resource")
-    print(f"{'the pack adds':42s} {rows['preview with the pack'] / rows['preview without the pack'] - 1:7.1%}")
+    print(
+        f"{'the pack adds':42s} {rows['preview with the pack'] / rows['preview without the pack'] - 1:7.1%}"
+    )
 
 
 if __name__ == "__main__":

@@ -19,4 +19,10 @@ try:
     update = stack.up(policy_packs=[PACK], color="never")
     print("update:", update.summary.resource_changes)
 except automation.CommandError as error:
-    sys.exit("\n".join(line for line in str(error).splitlines() if "error:" in line or "✗" in line or "mandatory" in line))
+    sys.exit(
+        "\n".join(
+            line
+            for line in str(error).splitlines()
+            if "error:" in line or "✗" in line or "mandatory" in line
+        )
+    )

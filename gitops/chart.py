@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from html import escape
@@ -40,46 +40,85 @@ def nice_step(top: float, ticks: int = 4) -> float:
     return next(power * factor for factor in (1, 2, 5, 10) if power * factor >= raw)
 
 
+@dataclass(frozen=True)
+class Frame:
+    """Where hours and values lie in the picture."""
+
+    hours: int
+    top: float
+
+    def x(self, hour: float) -> str:
+        return f"{LEFT + (WIDTH - LEFT - RIGHT) * hour / max(self.hours - 1, 1):.1f}"
+
+    def y(self, value: float) -> str:
+        return f"{TOP + (HEIGHT - TOP - BOTTOM) * (1 - value / self.top):.1f}"
+
+    def upright(self, hour: float, style: str) -> str:
+        x = self.x(hour)
+        return f'<line class="{style}" x1="{x}" x2="{x}" y1="{TOP}" y2="{HEIGHT - BOTTOM}"/>'
+
+
 def time_chart(
-    start: datetime, lines: Sequence[Line], bands: Sequence[Band] = (), *, now_index: int | None = None, unit: str = ""
+    start: datetime,
+    lines: Sequence[Line],
+    bands: Sequence[Band] = (),
+    *,
+    now_index: int | None = None,
+    unit: str = "",
 ) -> str:
     """Hourly series from `start` on as an SVG with day marks, a zero-based axis and a line at `now_index`."""
-    count = max(len(line.values) for line in lines)
-    every = [v for line in lines for v in line.values] + [v for band in bands for v in band.high]
-    top = max((v for v in every if math.isfinite(v)), default=1.0) * 1.05 or 1.0
-    inner_width, inner_height = WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM
-
-    def x(index: float) -> str:
-        return f"{LEFT + inner_width * index / max(count - 1, 1):.1f}"
-
-    def y(value: float) -> str:
-        return f"{TOP + inner_height * (1 - value / top):.1f}"
-
-    parts = [f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" class="chart">']
-    step = nice_step(top)
-    for k in range(int(top / step) + 1):
-        level = y(k * step)
-        parts.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{level}" y2="{level}"/>')
-        parts.append(f'<text class="tick" x="{LEFT - 6}" y="{level}" dy=".32em" text-anchor="end">{k * step:g}</text>')
-    parts.append(f'<text class="tick" x="4" y="{TOP}" dy=".3em">{escape(unit)}</text>')
-    for index in range(count):
-        at = start + timedelta(hours=index)
-        if at.hour == 0:
-            parts.append(f'<line class="grid" x1="{x(index)}" x2="{x(index)}" y1="{TOP}" y2="{HEIGHT - BOTTOM}"/>')
-            if at.weekday() in (0, 3) or count < 24 * 9:
-                parts.append(f'<text class="tick" x="{x(index)}" y="{HEIGHT - 8}">{at:%a %d %b}</text>')
-    for band in bands:
-        pairs = [(i, lo, hi) for i, (lo, hi) in enumerate(zip(band.low, band.high, strict=True)) if math.isfinite(lo + hi)]
-        if pairs:
-            upper = " ".join(f"{x(i)},{y(hi)}" for i, _, hi in pairs)
-            lower = " ".join(f"{x(i)},{y(lo)}" for i, lo, _ in reversed(pairs))
-            parts.append(f'<polygon class="{band.style}" points="{upper} {lower}"><title>{escape(band.label)}</title></polygon>')
-    for line in lines:
-        parts.append(f'<path class="{line.style}" d="{path(line, x, y)}"><title>{escape(line.label)}</title></path>')
+    shown = [v for line in lines for v in line.values] + [v for band in bands for v in band.high]
+    top = max((v for v in shown if math.isfinite(v)), default=0.0) * 1.05 or 1.0
+    frame = Frame(max(len(line.values) for line in lines), top)
+    parts = [
+        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" class="chart">',
+        *value_axis(frame, unit),
+        *day_axis(frame, start),
+        *(area(band, frame) for band in bands),
+        *(
+            titled("path", line.style, f'd="{path(line, frame.x, frame.y)}"', line.label)
+            for line in lines
+        ),
+    ]
     if now_index is not None:
-        parts.append(f'<line class="now" x1="{x(now_index)}" x2="{x(now_index)}" y1="{TOP}" y2="{HEIGHT - BOTTOM}"/>')
-        parts.append(f'<text class="tick" x="{x(now_index)}" dx="4" y="{TOP}" dy=".5em">now</text>')
+        x = frame.x(now_index)
+        parts.append(frame.upright(now_index, "now"))
+        parts.append(f'<text class="tick" x="{x}" dx="4" y="{TOP}" dy=".5em">now</text>')
     return "".join(parts) + "</svg>"
+
+
+def value_axis(frame: Frame, unit: str) -> Iterator[str]:
+    """Lines at round values, from zero up, and what they count."""
+    step = nice_step(frame.top)
+    for k in range(int(frame.top / step) + 1):
+        y, value = frame.y(k * step), f"{k * step:g}"
+        yield f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y}" y2="{y}"/>'
+        yield f'<text class="tick" x="{LEFT - 6}" y="{y}" dy=".32em" text-anchor="end">{value}</text>'
+    yield f'<text class="tick" x="4" y="{TOP}" dy=".3em">{escape(unit)}</text>'
+
+
+def day_axis(frame: Frame, start: datetime) -> Iterator[str]:
+    """A line at each midnight; over many days only Mondays and Thursdays are named."""
+    for hour in range(frame.hours):
+        at = start + timedelta(hours=hour)
+        if at.hour == 0:
+            yield frame.upright(hour, "grid")
+            if at.weekday() in (0, 3) or frame.hours < 24 * 9:
+                yield f'<text class="tick" x="{frame.x(hour)}" y="{HEIGHT - 8}">{at:%a %d %b}</text>'
+
+
+def area(band: Band, frame: Frame) -> str:
+    """The band where both its edges are known."""
+    edges = enumerate(zip(band.low, band.high, strict=True))
+    known = [(i, low, high) for i, (low, high) in edges if math.isfinite(low + high)]
+    upper = [f"{frame.x(i)},{frame.y(high)}" for i, _, high in known]
+    lower = [f"{frame.x(i)},{frame.y(low)}" for i, low, _ in reversed(known)]
+    return titled("polygon", band.style, f'points="{" ".join(upper + lower)}"', band.label)
+
+
+def titled(element: str, style: str, shape: str, label: str) -> str:
+    """An element that names itself when a person points at it."""
+    return f'<{element} class="{style}" {shape}><title>{escape(label)}</title></{element}>'
 
 
 def path(line: Line, x: Coordinate, y: Coordinate) -> str:

@@ -47,10 +47,14 @@ def parser() -> argparse.ArgumentParser:
         description=ABOUT,
         epilog="Start here: `fairweather demo` runs the whole loop on this machine and touches nothing of yours.",
     )
-    top.add_argument("--root", type=Path, default=ROOT, help="the checkout to work on (default: this one)")
+    top.add_argument(
+        "--root", type=Path, default=ROOT, help="the checkout to work on (default: this one)"
+    )
     commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
-    def command(name: str, run: str, summary: str, example: str, *, stack: bool = True) -> argparse.ArgumentParser:
+    def command(
+        name: str, run: str, summary: str, example: str, *, stack: bool = True
+    ) -> argparse.ArgumentParser:
         made = commands.add_parser(
             name,
             help=summary,
@@ -60,7 +64,9 @@ def parser() -> argparse.ArgumentParser:
         )
         made.set_defaults(run=run)
         if stack:
-            made.add_argument("stack", metavar="STACK", help="a stack file in stacks/, such as dev or prod")
+            made.add_argument(
+                "stack", metavar="STACK", help="a stack file in stacks/, such as dev or prod"
+            )
         return made
 
     plan = command(
@@ -70,24 +76,34 @@ def parser() -> argparse.ArgumentParser:
     demand_options(plan)
     what = plan.add_mutually_exclusive_group()
     what.add_argument("--write", action="store_true", help="rewrite the capacity in the stack file")
-    what.add_argument("--check", action="store_true", help="exit 1 when the stack file is not what would be planned")
+    what.add_argument(
+        "--check",
+        action="store_true",
+        help="exit 1 when the stack file is not what would be planned",
+    )
     plan.add_argument("--json", action="store_true", help="the whole plan for machines")
-    plan.add_argument("--report", type=Path, metavar="HTML", help="also write a page that opens offline")
+    plan.add_argument(
+        "--report", type=Path, metavar="HTML", help="also write a page that opens offline"
+    )
 
     propose = command(
-        "propose", "proposing:propose", "Plan, commit the new capacity with its evidence on a branch, and open a pull request.",
+        "propose", "proposing:propose", "Plan, commit with evidence on a branch, and open a pull request.",
         "fairweather propose prod --push",
     )  # fmt: skip
     demand_options(propose)
-    propose.add_argument("--push", action="store_true", help="push the branch and open or update its pull request")
+    propose.add_argument(
+        "--push", action="store_true", help="push the branch and open or update its pull request"
+    )
     propose.add_argument("--remote", default="origin", help="where to push (default: origin)")
     propose.add_argument("--base", default="main", help="branch to propose against (default: main)")
 
     preview = command(
-        "preview", "deploying:preview", "Show what `pulumi up` would change and what the gate says; exit 1 when it blocks.",
+        "preview", "deploying:preview", "Show what `pulumi up` would change and what the gate says.",
         "fairweather preview dev --sandbox",
     )  # fmt: skip
-    preview.add_argument("--comment", type=Path, metavar="FILE", help="also write a pull request comment (Markdown)")
+    preview.add_argument(
+        "--comment", type=Path, metavar="FILE", help="also write a pull request comment (Markdown)"
+    )
     up = command(
         "up", "deploying:up", "Deploy through the gate.", "fairweather up dev --sandbox",
     )  # fmt: skip
@@ -98,14 +114,18 @@ def parser() -> argparse.ArgumentParser:
     for made in (preview, up, cost):
         sandbox_option(made)
         made.add_argument("--json", action="store_true", help="for machines")
-    cost.add_argument("--prices", type=Path, metavar="CSV", help="your own prices, on top of the built-in book")
+    cost.add_argument(
+        "--prices", type=Path, metavar="CSV", help="your own prices, on top of the built-in book"
+    )
 
     replay = command(
-        "replay", "planning:replay", "What this plan, the standing capacity and the rules in use would have cost and dropped.",
+        "replay", "planning:replay", "What this plan and the rules in use would have cost and dropped.",
         "fairweather replay dev --days 28",
     )  # fmt: skip
     demand_options(replay)
-    replay.add_argument("--days", type=int, default=28, help="how much of the past to replay (default: 28)")
+    replay.add_argument(
+        "--days", type=int, default=28, help="how much of the past to replay (default: 28)"
+    )
     replay.add_argument("--json", action="store_true", help="for machines")
 
     telemetry = command(
@@ -113,15 +133,21 @@ def parser() -> argparse.ArgumentParser:
         "fairweather telemetry dev --synthesize build/demand-dev.csv.gz",
     )  # fmt: skip
     demand_options(telemetry)
-    telemetry.add_argument("--synthesize", type=Path, metavar="FILE", help="write synthetic demand to try things with")
-    telemetry.add_argument("--seed", type=int, default=7, help="of the synthetic demand (default: 7)")
+    telemetry.add_argument(
+        "--synthesize", type=Path, metavar="FILE", help="write synthetic demand to try things with"
+    )
+    telemetry.add_argument(
+        "--seed", type=int, default=7, help="of the synthetic demand (default: 7)"
+    )
 
     box = command(
         "sandbox", "sandboxing:sandbox", "The embedded clouds that the real engine can deploy to.",
         'fairweather sandbox start && eval "$(fairweather sandbox env)" && pulumi preview -s dev', stack=False,
     )  # fmt: skip
     box.add_argument("action", choices=("start", "status", "env", "stop"))
-    box.add_argument("--home", type=Path, default=None, help="where it keeps its state (default: .sandbox)")
+    box.add_argument(
+        "--home", type=Path, default=None, help="where it keeps its state (default: .sandbox)"
+    )
     box.add_argument("--json", action="store_true", help="status for machines")
 
     demo = command(
@@ -129,16 +155,31 @@ def parser() -> argparse.ArgumentParser:
         "fairweather demo --demand my-demand.csv.gz", stack=False,
     )  # fmt: skip
     demo.add_argument("--stack", default="dev", help="example stack to run (default: dev)")
-    demo.add_argument("--demand", metavar="FILE", help="demand to plan from (default: synthetic, made for the demo)")
-    demo.add_argument("--at", metavar="TIME", help="plan as of this time (default: the end of the demand)")
-    demo.add_argument("--folder", type=Path, help="where to put the clone (default: a new temporary folder)")
+    demo.add_argument(
+        "--demand",
+        metavar="FILE",
+        help="demand to plan from (default: synthetic, made for the demo)",
+    )
+    demo.add_argument(
+        "--at", metavar="TIME", help="plan as of this time (default: the end of the demand)"
+    )
+    demo.add_argument(
+        "--keep", action="store_true", help="leave the embedded clouds running afterwards"
+    )
+    demo.add_argument(
+        "--folder", type=Path, help="where to put the clone (default: a new temporary folder)"
+    )
     return top
 
 
 def demand_options(made: argparse.ArgumentParser) -> None:
-    made.add_argument("--demand", metavar="FILE|URL", help="instead of the source in fairweather:telemetry")
+    made.add_argument(
+        "--demand", metavar="FILE|URL", help="instead of the source in fairweather:telemetry"
+    )
     made.add_argument("--at", metavar="TIME", help="plan as of this time, UTC (default: now)")
-    made.add_argument("--prices", type=Path, metavar="CSV", help="your own prices, on top of the built-in book")
+    made.add_argument(
+        "--prices", type=Path, metavar="CSV", help="your own prices, on top of the built-in book"
+    )
 
 
 def sandbox_option(made: argparse.ArgumentParser) -> None:

@@ -28,13 +28,21 @@ def markdown(stack: str, outcome: Outcome) -> str:
     parts += [f"```\n{error}\n```" for error in outcome.errors]
     parts += [told(finding) for finding in blocking]
     if advice:
-        parts.append("<details><summary>Notes of the gate</summary>\n\n" + "\n".join(map(told, advice)) + "\n</details>")
+        parts.append(
+            "<details><summary>Notes of the gate</summary>\n\n"
+            + "\n".join(map(told, advice))
+            + "\n</details>"
+        )
     if outcome.steps:
-        rows = "\n".join(f"| {op} | `{urn.split('::')[-2].split('$')[-1]}` | {urn.split('::')[-1]} |" for op, urn in outcome.steps[:MOST_STEPS])
+        rows = "\n".join(
+            f"| {op} | `{urn.split('::')[-2].split('$')[-1]}` | {urn.split('::')[-1]} |"
+            for op, urn in outcome.steps[:MOST_STEPS]
+        )
         more = len(outcome.steps) - MOST_STEPS
         rest = f"\n\n… and {more} more" if more > 0 else ""
         parts.append(
-            f"<details><summary>{show.changes(outcome)}</summary>\n\n| | type | name |\n|---|---|---|\n{rows}{rest}\n</details>"
+            f"<details><summary>{show.changes(outcome)}</summary>\n\n"
+            f"| | type | name |\n|---|---|---|\n{rows}{rest}\n</details>"
         )
     return shortened("\n\n".join(parts) + "\n")
 

@@ -12,7 +12,7 @@ import os
 import re
 import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -88,7 +88,10 @@ def environment(sandbox_home: Path | None = None) -> dict[str, str]:
     folders = [str(tools.pulumi.parent)]
     if tools.language_host_dir is not None:
         folders.insert(0, str(tools.language_host_dir))
-    added = {"PATH": os.pathsep.join([*folders, os.environ.get("PATH", "")]), "PULUMI_SKIP_UPDATE_CHECK": "true"}
+    added = {
+        "PATH": os.pathsep.join([*folders, os.environ.get("PATH", "")]),
+        "PULUMI_SKIP_UPDATE_CHECK": "true",
+    }
     if sandbox_home is None:
         return added
     from sandbox import lifecycle
@@ -122,7 +125,9 @@ class Engine:
         file = root / "stacks" / f"Pulumi.{stack}.yaml"
         if not file.exists():
             known = ", ".join(sorted(p.name[7:-5] for p in file.parent.glob("Pulumi.*.yaml")))
-            raise EngineError(f"there is no stack file {file.relative_to(root)}; stacks here: {known}")
+            raise EngineError(
+                f"there is no stack file {file.relative_to(root)}; stacks here: {known}"
+            )
         before = file.read_bytes()
         choose = automation.create_or_select_stack if throw_away else automation.select_stack
         try:
@@ -158,7 +163,11 @@ class Engine:
         except ValueError as error:
             raise EngineError(reason(done.stderr or done.stdout)) from error
         if done.returncode:
-            said = [plain(d["message"]) for d in told.get("diagnostics", ()) if d.get("severity") == "error"]
+            said = [
+                plain(d["message"])
+                for d in told.get("diagnostics", ())
+                if d.get("severity") == "error"
+            ]
             raise EngineError("\n".join(said) or reason(done.stderr))
         return [step["newState"] for step in told["steps"] if "newState" in step]
 
@@ -185,11 +194,18 @@ def record(outcome: Outcome, event: automation.EngineEvent, on_line: Line | None
     if event.policy_event is not None:
         said = event.policy_event
         outcome.findings.append(
-            Finding(said.policy_name, said.enforcement_level, plain(said.message), said.resource_urn or "")
+            Finding(
+                said.policy_name,
+                said.enforcement_level,
+                plain(said.message),
+                said.resource_urn or "",
+            )
         )
     elif event.diagnostic_event is not None:
         text = plain(event.diagnostic_event.message)
-        known = {"error": outcome.errors, "warning": outcome.warnings}.get(event.diagnostic_event.severity)
+        known = {"error": outcome.errors, "warning": outcome.warnings}.get(
+            event.diagnostic_event.severity
+        )
         if known is not None and text and text not in known and not text.startswith(NOISE):
             known.append(text)
     elif event.summary_event is not None:

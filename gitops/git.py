@@ -34,7 +34,17 @@ def commit(folder: Path, paths: Sequence[Path], text: str) -> str:
     """Commit exactly `paths` as the bot and return the commit's id."""
     names = [str(path) for path in paths]
     git(folder, "add", "--", *names)
-    git(folder, *BOT, "commit", "--quiet", "--cleanup=verbatim", "--file=-", "--", *names, stdin=text)
+    git(
+        folder,
+        *BOT,
+        "commit",
+        "--quiet",
+        "--cleanup=verbatim",
+        "--file=-",
+        "--",
+        *names,
+        stdin=text,
+    )
     return git(folder, "rev-parse", "HEAD")
 
 

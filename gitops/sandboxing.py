@@ -21,7 +21,9 @@ def sandbox(options: Namespace) -> int:
     match options.action:
         case "start":
             started(home)
-            print(f'ready. Point a shell at it with: eval "$(fairweather sandbox env --home {home})"')
+            print(
+                f'ready. Point a shell at it with: eval "$(fairweather sandbox env --home {home})"'
+            )
         case "env":
             for name, value in engine.environment(home).items():
                 print(f"export {name}={shlex.quote(value)}")
@@ -38,4 +40,6 @@ def sandbox(options: Namespace) -> int:
 def started(home: Path) -> None:
     """Start the sandbox unless it runs, telling on standard error how it goes."""
     if not lifecycle.status(home).running:
-        lifecycle.start(home, locate().kubernetes_binaries, progress=lambda line: print(line, file=sys.stderr))
+        lifecycle.start(
+            home, locate().kubernetes_binaries, progress=lambda line: print(line, file=sys.stderr)
+        )

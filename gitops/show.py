@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -11,16 +12,41 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from gitops import evidence
+
 if TYPE_CHECKING:
+    from forecasting.planner import ServicePlan
+    from forecasting.replay import Replayed
+
+    from forecasting.telemetry import Demand
     from gitops.engine import Line, Outcome
+    from gitops.planning import Planned
+    from stacks import Stack
 
-PIPED_WIDTH = 120
-console = Console(width=None if sys.stdout.isatty() else PIPED_WIDTH, highlight=False, soft_wrap=False)
-VERBS = {"create": "to create", "update": "to update", "delete": "to delete", "replace": "to replace", "same": "same"}
-DONE = {"create": "created", "update": "updated", "delete": "deleted", "replace": "replaced", "same": "same"}
+PIPED_WIDTH = 140
+MOST_FINDINGS = 5
+console = Console(
+    width=None if sys.stdout.isatty() else PIPED_WIDTH, highlight=False, soft_wrap=False
+)
+VERBS = {
+    "create": "to create",
+    "update": "to update",
+    "delete": "to delete",
+    "replace": "to replace",
+    "same": "same",
+}
+DONE = {
+    "create": "created",
+    "update": "updated",
+    "delete": "deleted",
+    "replace": "replaced",
+    "same": "same",
+}
 
 
-def table(columns: Iterable[str], rows: Iterable[Iterable[str]], *, right: Iterable[str] = ()) -> Table:
+def table(
+    columns: Iterable[str], rows: Iterable[Iterable[str]], *, right: Iterable[str] = ()
+) -> Table:
     """A plain table; the columns named in `right` hold numbers."""
     numbers = set(right)
     made = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
@@ -33,35 +59,48 @@ def table(columns: Iterable[str], rows: Iterable[Iterable[str]], *, right: Itera
 
 def changes(outcome: Outcome, words: dict[str, str] = VERBS) -> str:
     """`212 to create, 3 to update`."""
-    told = [f"{count} {words.get(op, op)}" for op, count in outcome.changes.items() if count and op != "same"]
+    told = [
+        f"{count} {words.get(op, op)}"
+        for op, count in outcome.changes.items()
+        if count and op != "same"
+    ]
     same = outcome.changes.get("same", 0)
     return ", ".join(told + ([f"{same} unchanged"] if same else [])) or "no changes"
 
 
-def outcome(result: Outcome, verb: str) -> None:
-    """The summary of a preview or an update: changes, verdict, reasons."""
-    console.print(f"[bold]{verb}[/bold]: {changes(result, DONE if verb == 'up' else VERBS)}  [dim]{result.seconds:.1f} s[/dim]")
+def outcome(result: Outcome, verb: str, *, brief: bool = False) -> None:
+    """The summary of a preview or an update: changes, verdict, reasons; `brief` leaves out notes."""
+    told = changes(result, DONE if verb == "up" else VERBS)
+    console.print(f"[bold]{verb}[/bold]: {told}  [dim]{result.seconds:.1f} s[/dim]")
     for error in result.errors:
         console.print(Text(f"error: {error}", style="red"))
-    verdict(result)
-    for warning in result.warnings:
+    verdict(result, brief=brief)
+    for warning in () if brief else result.warnings:
         console.print(Text(f"note: {warning.splitlines()[0]}", style="dim"))
 
 
-def verdict(result: Outcome) -> None:
+def verdict(result: Outcome, *, brief: bool = False) -> None:
     """The gate's word, blocking rules first."""
     blocking = [finding for finding in result.findings if finding.blocks]
     advice = [finding for finding in result.findings if not finding.blocks]
     if blocking:
         rules = len({finding.rule for finding in blocking})
-        console.print(f"[bold red]gate: blocked[/bold red] by {rules} {'rule' if rules == 1 else 'rules'}")
+        console.print(
+            f"[bold red]gate: blocked[/bold red] by {rules} {'rule' if rules == 1 else 'rules'}"
+        )
     elif not result.errors:
-        console.print(f"[bold green]gate: passed[/bold green]" + (f", {len(advice)} notes" if advice else ""))
+        console.print(
+            "[bold green]gate: passed[/bold green]" + (f", {len(advice)} notes" if advice else "")
+        )
     for finding in blocking:
-        console.print(Text.assemble(("  ✗ ", "red"), (finding.rule, "bold"), f"  {finding.resource}"))
+        console.print(
+            Text.assemble(("  ✗ ", "red"), (finding.rule, "bold"), f"  {finding.resource}")
+        )
         console.print(Text("    " + finding.text.replace("\n", "\n    ")))
-    for finding in advice:
-        console.print(Text.assemble("  · ", (finding.rule, "dim bold"), (f"  {finding.text}", "dim")))
+    for finding in () if brief else advice:
+        console.print(
+            Text.assemble("  · ", (finding.rule, "dim bold"), (f"  {finding.text}", "dim"))
+        )
 
 
 def ticker() -> Line:
@@ -77,6 +116,32 @@ def ticker() -> Line:
     return tell
 
 
+@contextmanager
+def working(what: str) -> Iterator[None]:
+    """Say what takes its time, while it does, where a person is looking."""
+    if not sys.stdout.isatty():
+        yield
+        return
+    with console.status(f"{what} …"):
+        yield
+
+
+def stopped(title: str, rule: str, result: Outcome) -> bool:
+    """Whether the rule that is meant blocked; in one line why, as the gate said it."""
+    found = [finding for finding in result.findings if finding.blocks and finding.rule == rule]
+    if not found:
+        console.print(f"[bold red]not stopped[/bold red]: {title}; {rule} did not block")
+        outcome(result, "preview")
+        return False
+    console.print(
+        f"[bold green]stopped[/bold green]: [bold]{title}[/bold]  [dim]{result.seconds:.1f} s[/dim]"
+    )
+    console.print(
+        Text.assemble(("  ✗ ", "red"), (rule, "bold"), f"  {found[0].text}"), soft_wrap=True
+    )
+    return True
+
+
 def heading(number: int, text: str) -> None:
     console.print()
     console.rule(f"[bold]{number}. {escape(text)}", align="left", style="cyan")
@@ -85,3 +150,82 @@ def heading(number: int, text: str) -> None:
 def dollars(amount: float) -> str:
     """`$1,234`; cents only where they matter."""
     return f"${amount:,.2f}" if 0 < abs(amount) < 10 else f"${amount:,.0f}"
+
+
+def telemetry(demand: Demand, stack: Stack, *, every: bool = False) -> None:
+    """What the plan is made from, and what is wrong with it."""
+    days = (demand.end - demand.start).total_seconds() / 86400
+    label = "synthetic demand" if demand.synthetic else "demand"
+    console.print(
+        f"[bold]{label}[/bold] of {len(stack.services())} services, {days:.0f} days to "
+        f"{demand.end:%Y-%m-%d %H:%M} UTC  [dim]{escape(demand.source)}[/dim]"
+    )
+    most = len(demand.findings) if every else MOST_FINDINGS
+    for finding in demand.findings[:most]:
+        console.print(Text(f"  ! {finding}", style="yellow"))
+    if len(demand.findings) > most:
+        more = len(demand.findings) - most
+        console.print(f"  [dim]… and {more} more; `fairweather telemetry STACK` lists them[/dim]")
+
+
+def plan(planned: Planned) -> None:
+    """A row for each app and location: demand, capacity and cost before and after, and why."""
+    rows = [plan_row(service) for service in planned.plan.services]
+    numbers = ("peak rps", "floor", "ceiling", "USD a month")
+    console.print(table(("app", "location", *numbers, "why"), rows, right=numbers))
+    before, after = evidence.cost(planned)
+    if before is not None and after is not None:
+        share = f" ({(after - before) / before:+.0%})" if before else ""
+        console.print(
+            f"capacity cost a month: {dollars(before)} → [bold]{dollars(after)}{share}[/bold]"
+        )
+    missing = evidence.unpriced(planned)
+    if missing:
+        console.print(
+            f"[yellow]without a price, so not in the sum: {escape(', '.join(missing))}[/yellow]"
+        )
+
+
+def plan_row(service: ServicePlan) -> tuple[str, ...]:
+    before, after = service.before, service.after
+    usd = (service.usd_month_before, service.usd_month_after)
+    return (
+        service.app,
+        service.location,
+        "no data" if service.peak_rps is None else f"{service.peak_rps:,.0f}",
+        evidence.arrow(before and evidence.span(before), after and evidence.span(after)),
+        evidence.arrow(before and str(before.ceiling), after and str(after.ceiling)),
+        evidence.arrow(*(None if amount is None else f"{amount:,.0f}" for amount in usd)),
+        escape(service.reason),
+    )
+
+
+def diff(text: str, most_lines: int | None = None) -> None:
+    """A unified diff in its colours; at most so many lines of it."""
+    lines = text.splitlines()
+    for line in lines[:most_lines]:
+        style = {"+": "green", "-": "red", "@": "cyan"}.get(line[:1], "")
+        console.print(Text(line, style=style), soft_wrap=True)
+    if most_lines is not None and len(lines) > most_lines:
+        console.print(f"[dim]… {len(lines) - most_lines} more lines[/dim]")
+
+
+def replays(services: Mapping[tuple[str, str], Sequence[Replayed]], days: int) -> None:
+    """A table a service: what each rule would have cost and dropped."""
+    for (app, location), rows in services.items():
+        console.print(f"\n[bold]{app}[/bold] {location}  [dim]the last {days} days[/dim]")
+        if not rows:
+            console.print("  [yellow]not enough telemetry to replay[/yellow]")
+            continue
+        numbers = ("replica-hours", "USD", "demand dropped", "peak replicas")
+        told = [
+            (
+                f"[bold]{row.name}[/bold]" if row.ours else row.name,
+                f"{row.replica_hours:,.0f}",
+                "no price" if row.usd is None else f"{row.usd:,.0f}",
+                f"{row.shortfall:.2%}",
+                f"{row.peak:.0f}",
+            )
+            for row in rows
+        ]
+        console.print(table(("rule", *numbers), told, right=numbers))

@@ -1,0 +1,206 @@
+"""The evidence that goes with a plan: commit trailers, the pull request's text, and JSON."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from forecasting.planner import ServicePlan
+    from forecasting.replay import Replayed
+
+    from gitops.planning import Planned
+
+MINUTES = "%Y-%m-%dT%H:%MZ"
+
+
+def subject(planned: Planned) -> str:
+    """The first line of the commit: what changes for whom, and by how much."""
+    changed = [service for service in planned.plan.services if service.status in ("changed", "new")]
+    apps = list(dict.fromkeys(service.app for service in changed))
+    names = ", ".join(apps[:3]) + (f" and {len(apps) - 3} more" if len(apps) > 3 else "")
+    before, after = cost(planned)
+    share = f" ({(after - before) / before:+.0%} cost)" if before and after is not None else ""
+    return f"chore({planned.name}): right-size {names or 'nothing'}{share}"
+
+
+def body(planned: Planned) -> str:
+    """One line a service that changes or that the planner left alone for a reason."""
+    return "\n".join(
+        line(service) for service in planned.plan.services if service.status != "unchanged"
+    )
+
+
+def line(service: ServicePlan) -> str:
+    return f"{service.app} {service.location}: {moved(service)} {service.reason}"
+
+
+def moved(service: ServicePlan) -> str:
+    """`floor 8-8 -> 2-6, ceiling 12 -> 9;`, or nothing where nothing moves."""
+    before, after = service.before, service.after
+    if after is None or before == after:
+        return f"{service.status};"
+    floors, ceilings = span(after), f"{after.ceiling}"
+    if before is not None:
+        floors, ceilings = f"{span(before)} -> {floors}", f"{before.ceiling} -> {ceilings}"
+    return f"floor {floors}, ceiling {ceilings};"
+
+
+def span(capacity: Any) -> str:
+    """`2-6`: the least and the most of the floor; one number where it does not move."""
+    least, peak = capacity.floor.least, capacity.floor.peak
+    return f"{least}" if least == peak else f"{least}-{peak}"
+
+
+def cost(planned: Planned) -> tuple[float | None, float | None]:
+    """USD a month before and after, over the services that have a price on both sides.
+
+    None where no service has one; `unpriced` names those that are left out.
+    """
+    pairs = [
+        (service.usd_month_before, service.usd_month_after)
+        for service in planned.plan.services
+        if service.usd_month_before is not None and service.usd_month_after is not None
+    ]
+    if not pairs:
+        return None, None
+    return sum(before for before, _ in pairs), sum(after for _, after in pairs)
+
+
+def unpriced(planned: Planned) -> list[str]:
+    """Services without a price: named, never counted as zero."""
+    return [
+        f"{service.app} {service.location}"
+        for service in planned.plan.services
+        if service.after is not None and service.usd_month_after is None
+    ]
+
+
+def trailers(planned: Planned) -> dict[str, str]:
+    """From what, by what and with which effect the numbers were made; enough to make them again."""
+    demand, (before, after) = planned.demand, cost(planned)
+    told = {
+        "Fairweather-Stack": planned.name,
+        "Fairweather-Planned-At": planned.plan.at.strftime(MINUTES),
+        "Fairweather-Model": planned.plan.model,
+        "Fairweather-Data-Source": demand.source,
+        "Fairweather-Data-Window": f"{demand.start:{MINUTES}}/{demand.end:{MINUTES}}",
+        "Fairweather-Data-Sha256": demand.sha256,
+        "Fairweather-Prices": planned.prices,
+        "Fairweather-Capacity-Sha256": capacity_sha256(planned),
+    }
+    if demand.synthetic:
+        told["Fairweather-Synthetic"] = "true"
+    if before is not None and after is not None:
+        told["Fairweather-Cost-Before"] = f"{before:.0f} USD/month"
+        told["Fairweather-Cost-After"] = f"{after:.0f} USD/month"
+    missing = unpriced(planned)
+    if missing:
+        told["Fairweather-Unpriced"] = ", ".join(missing)
+    return told
+
+
+def capacity_sha256(planned: Planned) -> str:
+    """Of the planned capacity in a canonical form: the same plan has the same digest."""
+    capacity = {
+        app: {place: item.model_dump(mode="json") for place, item in places.items()}
+        for app, places in planned.plan.capacity().items()
+    }
+    text = json.dumps(capacity, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def again(planned: Planned) -> str:
+    """The command that makes the same plan."""
+    source = planned.stack.telemetry.demand
+    stated = planned.demand.source in (source.path, source.url)
+    given = "" if stated else f" --demand {planned.demand.source}"
+    return f"fairweather plan {planned.name}{given} --at {planned.plan.at:{MINUTES}}"
+
+
+def markdown(planned: Planned) -> str:
+    """The text of a pull request: the effect first, a row a service, then the evidence."""
+    before, after = cost(planned)
+    parts = []
+    if before is not None and after is not None:
+        share = f", **{(after - before) / before:+.0%}**" if before else ""
+        parts.append(f"Capacity cost **${before:,.0f} → ${after:,.0f} a month**{share}.")
+    if planned.demand.synthetic:
+        parts.append("⚠ Planned from **synthetic** demand.")
+    head = "| app | location | peak demand | floor | ceiling | USD a month | why |\n|---|---|--:|--:|--:|--:|---|"
+    rows = [row(service) for service in planned.plan.services if service.status != "unchanged"]
+    same = sum(service.status == "unchanged" for service in planned.plan.services)
+    parts.append("\n".join([head, *rows]))
+    if same:
+        parts.append(f"{same} more services stay as they are.")
+    missing = unpriced(planned)
+    if missing:
+        parts.append(f"Without a price, so not in the sum: {', '.join(missing)}.")
+    evidence = "\n".join(f"| {key} | `{value}` |" for key, value in trailers(planned).items())
+    parts.append(
+        "<details><summary>Evidence</summary>\n\n| | |\n|---|---|\n"
+        f"{evidence}\n\nThe same inputs give the same numbers: `{again(planned)}`\n</details>"
+    )
+    return "\n\n".join(parts) + "\n"
+
+
+def row(service: ServicePlan) -> str:
+    before, after = service.before, service.after
+    floors = arrow(before and span(before), after and span(after))
+    ceilings = arrow(before and str(before.ceiling), after and str(after.ceiling))
+    usd = arrow(
+        *(
+            None if x is None else f"${x:,.0f}"
+            for x in (service.usd_month_before, service.usd_month_after)
+        )
+    )
+    peak = "no data" if service.peak_rps is None else f"{service.peak_rps:,.0f} rps"
+    return f"| {service.app} | {service.location} | {peak} | {floors} | {ceilings} | {usd} | {service.reason} |"
+
+
+def arrow(before: str | None, after: str | None) -> str:
+    """`8 → 2-6`; one value where both are the same, a dash where there is none."""
+    if before == after:
+        return after or "–"
+    return f"{before or '–'} → {after or '–'}"
+
+
+def to_dict(planned: Planned) -> dict[str, Any]:
+    """For `--json`: every number, missing ones as null."""
+    before, after = cost(planned)
+    return {
+        "stack": planned.name,
+        "file": str(planned.file),
+        "stale": bool(planned.diff),
+        "evidence": trailers(planned),
+        "usd_month_before": before,
+        "usd_month_after": after,
+        "unpriced": unpriced(planned),
+        "telemetry": [str(finding) for finding in planned.demand.findings],
+        "services": [of_service(service) for service in planned.plan.services],
+        "diff": planned.diff,
+    }
+
+
+def of_service(service: ServicePlan) -> dict[str, Any]:
+    return {
+        "app": service.app,
+        "location": service.location,
+        "status": service.status,
+        "reason": service.reason,
+        "peak_rps": service.peak_rps,
+        "before": service.before and service.before.model_dump(mode="json"),
+        "after": service.after and service.after.model_dump(mode="json"),
+        "usd_month_before": service.usd_month_before,
+        "usd_month_after": service.usd_month_after,
+        "replay": replayed(service.replay),
+        "findings": [str(finding) for finding in service.findings],
+    }
+
+
+def replayed(rows: Iterable[Replayed]) -> list[Mapping[str, Any]]:
+    import dataclasses
+
+    return [dataclasses.asdict(row) for row in rows]

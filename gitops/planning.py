@@ -1,0 +1,191 @@
+"""`fairweather plan | replay | telemetry`: from demand to the numbers in the stack file."""
+
+from __future__ import annotations
+
+import json
+import sys
+from argparse import Namespace
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import stacks
+from gitops.errors import Refusal
+from stacks.errors import shown
+from stacks.records import Source
+
+if TYPE_CHECKING:
+    from forecasting.planner import Plan
+
+    from forecasting.telemetry import Demand
+
+
+@dataclass(frozen=True)
+class Planned:
+    """One plan for one stack file, and what it was made from."""
+
+    name: str
+    file: Path
+    stack: stacks.Stack
+    demand: Demand
+    plan: Plan
+    prices: str
+    """The edition of the price book."""
+    diff: str
+    """What writing the plan would change in the file; '' for nothing."""
+
+    def write(self) -> None:
+        """Rewrite the capacity in the stack file."""
+        stacks.write_capacity(self.file, self.plan.capacity())
+
+
+def stack_file(root: Path, name: str) -> Path:
+    """`stacks/Pulumi.<name>.yaml`; Refusal names the stacks that there are."""
+    file = root / "stacks" / f"Pulumi.{name}.yaml"
+    if not file.exists():
+        known = ", ".join(sorted(p.name[7:-5] for p in file.parent.glob("Pulumi.*.yaml")))
+        where = file.relative_to(root)
+        raise Refusal(f"there is no stack file {where}; stacks here: {known or 'none'}")
+    return file
+
+
+def moment(text: str | None) -> datetime | None:
+    """A time as people type it, in UTC unless it says otherwise."""
+    if text is None:
+        return None
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise Refusal(f"--at {text}: not a time; write it as 2026-11-24T06:00") from None
+    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+
+
+def read_demand(
+    root: Path, stack: stacks.Stack, given: str | None, at: datetime | None, days: int | None = None
+) -> Demand:
+    """The stack's demand from `given` or, without it, from where the stack file says."""
+    from forecasting import telemetry
+
+    source = stack.telemetry.demand if given is None else own_source(stack, given)
+    return telemetry.read(source, window_days=days or stack.telemetry.window_days, at=at, root=root)
+
+
+def own_source(stack: stacks.Stack, given: str) -> str | Path | Source:
+    """A file relative to where the user stands, or another Prometheus for the stack's query."""
+    if not given.startswith(("http://", "https://")):
+        return Path(given).absolute()
+    query = stack.telemetry.demand.query
+    if query is None:
+        raise Refusal(f"--demand {given}: the stack file has no query under telemetry; add one")
+    return Source(url=given, query=query)
+
+
+def make(
+    root: Path,
+    name: str,
+    *,
+    demand: str | None = None,
+    at: datetime | None = None,
+    prices: Path | None = None,
+) -> Planned:
+    """Plan one stack; nothing is written."""
+    from policypacks.guardrails.pricing.book import load
+
+    from finops.unit_price import unit_prices
+    from forecasting import planner
+
+    file = stack_file(root, name)
+    stack = stacks.load(file)
+    measured = read_demand(root, stack, demand, at)
+    book = load(prices)
+    plan = planner.plan(stack, measured, unit_prices(stack, book), at=at)
+    diff = stacks.write_capacity(file, plan.capacity(), dry_run=True)
+    return Planned(name, file, stack, measured, plan, book.edition, diff)
+
+
+def plan(options: Namespace) -> int:
+    """Show the plan and, if asked, write it; `--check` exits 1 when the file is stale."""
+    from gitops import evidence, show
+
+    told = (lambda line: print(line, file=sys.stderr)) if sys.stderr.isatty() else (lambda _: None)
+    told(f"reading demand, planning {options.stack} …")
+    planned = make(
+        options.root,
+        options.stack,
+        demand=options.demand,
+        at=moment(options.at),
+        prices=options.prices,
+    )
+    if options.report:
+        from gitops import report
+
+        options.report.write_text(report.page(planned), encoding="utf-8")
+    if options.json:
+        print(json.dumps(evidence.to_dict(planned), indent=1))
+    else:
+        show.telemetry(planned.demand, planned.stack)
+        show.plan(planned)
+        show.diff(planned.diff)
+    if options.write:
+        planned.write()
+    if not options.json:
+        print(verdict(planned, options))
+    return 1 if options.check and planned.diff else 0
+
+
+def verdict(planned: Planned, options: Namespace) -> str:
+    """What was done, or what to do next."""
+    where = shown(planned.file)
+    if not planned.diff:
+        return f"{where} is what would be planned; nothing to write"
+    if options.write:
+        return f"{where} written"
+    if options.check:
+        return f"{where} is stale; run `fairweather plan {planned.name} --write`"
+    return f"nothing written; `fairweather plan {planned.name} --write` rewrites {where}"
+
+
+def replay(options: Namespace) -> int:
+    """What the plan, the standing capacity and the rules in use would have cost and dropped."""
+    from forecasting.replay import replay as run
+    from policypacks.guardrails.pricing.book import load
+
+    from finops.unit_price import unit_prices
+    from gitops import evidence, show
+
+    stack = stacks.load(stack_file(options.root, options.stack))
+    at = moment(options.at)
+    days = max(stack.telemetry.window_days, options.days)
+    demand = read_demand(options.root, stack, options.demand, at, days)
+    prices = unit_prices(stack, load(options.prices))
+    services = run(stack, demand, prices, days=options.days, at=at)
+    if options.json:
+        told = {
+            f"{app} {place}": evidence.replayed(rows) for (app, place), rows in services.items()
+        }
+        print(json.dumps(told, indent=1))
+    else:
+        show.replays(services, options.days)
+    return 0
+
+
+def telemetry(options: Namespace) -> int:
+    """Say what is wrong with a stack's telemetry, or write synthetic demand to try things with."""
+    from forecasting import synthetic
+    from gitops import show
+
+    stack = stacks.load(stack_file(options.root, options.stack))
+    at = moment(options.at)
+    if options.synthesize:
+        end = at or datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+        frame = synthetic.generate(
+            stack, days=stack.telemetry.window_days, end=end, seed=options.seed
+        )
+        options.synthesize.parent.mkdir(parents=True, exist_ok=True)
+        synthetic.write(frame, options.synthesize)
+        print(f"{options.synthesize}: {len(frame):,} rows of synthetic demand, seed {options.seed}")
+        return 0
+    demand = read_demand(options.root, stack, options.demand, at)
+    show.telemetry(demand, stack, every=True)
+    return 0
