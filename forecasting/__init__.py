@@ -1,0 +1,17 @@
+"""Demand in, capacity out. The names below come when they are asked for: scikit-learn is slow."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from forecasting.forecaster import DemandForecaster
+
+__all__ = ["DemandForecaster"]
+
+_HOMES = {"DemandForecaster": "forecasting.forecaster"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
