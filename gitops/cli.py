@@ -114,6 +114,8 @@ def parser() -> argparse.ArgumentParser:
     for made in (preview, up, cost):
         sandbox_option(made)
         made.add_argument("--json", action="store_true", help="for machines")
+    for made in (preview, up):
+        made.add_argument("--refresh", action="store_true", help="first look at what really exists")
     cost.add_argument(
         "--prices", type=Path, metavar="CSV", help="your own prices, on top of the built-in book"
     )

@@ -14,7 +14,7 @@ from gitops.engine import Engine, Outcome
 
 def preview(options: Namespace) -> int:
     """Preview one stack; exit 1 when the gate blocks or the engine fails."""
-    outcome = ready(options).preview(progress(options))
+    outcome = ready(options).preview(progress(options), refresh=options.refresh)
     if options.comment:
         options.comment.write_text(comment.markdown(options.stack, outcome))
     return tell(options, outcome, "preview")
@@ -22,7 +22,7 @@ def preview(options: Namespace) -> int:
 
 def up(options: Namespace) -> int:
     """Deploy one stack through the gate; exit 1 when it blocks or the engine fails."""
-    return tell(options, ready(options).up(progress(options)), "up")
+    return tell(options, ready(options).up(progress(options), refresh=options.refresh), "up")
 
 
 def cost(options: Namespace) -> int:

@@ -139,17 +139,17 @@ class Engine:
             if throw_away and file.read_bytes() != before:
                 file.write_bytes(before)
 
-    def preview(self, on_line: Line | None = None, *, pack: bool = True) -> Outcome:
+    def preview(self, on_line: Line | None = None, *, refresh: bool = False) -> Outcome:
         """What `pulumi preview` with the pack says. Nothing is changed."""
-        return self._run("preview", on_line, pack=pack)
+        return self._run("preview", on_line, policy_packs=[str(self.root / PACK)], refresh=refresh)
 
-    def up(self, on_line: Line | None = None, *, pack: bool = True) -> Outcome:
+    def up(self, on_line: Line | None = None, *, refresh: bool = False) -> Outcome:
         """Deploy. The pack judges again, inside the engine, before anything is touched."""
-        return self._run("up", on_line, pack=pack)
+        return self._run("up", on_line, policy_packs=[str(self.root / PACK)], refresh=refresh)
 
     def destroy(self, on_line: Line | None = None) -> Outcome:
         """Delete everything the stack holds; its stack file stays."""
-        return self._run("destroy", on_line, pack=False)
+        return self._run("destroy", on_line)
 
     def resources(self) -> list[dict[str, Any]]:
         """What the program declares, as the engine sees it at preview: urn, type, inputs, parent, propertyDependencies.
@@ -171,7 +171,7 @@ class Engine:
             raise EngineError("\n".join(said) or reason(done.stderr))
         return [step["newState"] for step in told["steps"] if "newState" in step]
 
-    def _run(self, verb: str, on_line: Line | None, *, pack: bool) -> Outcome:
+    def _run(self, verb: str, on_line: Line | None, **options: Any) -> Outcome:
         from pulumi import automation
 
         outcome, started = Outcome(), time.monotonic()
@@ -179,7 +179,6 @@ class Engine:
         def listen(event: automation.EngineEvent) -> None:
             record(outcome, event, on_line)
 
-        options = {"policy_packs": [str(self.root / PACK)]} if pack else {}
         try:
             getattr(self.stack, verb)(on_event=listen, color="never", **options)
         except automation.CommandError as error:
