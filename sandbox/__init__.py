@@ -1,1 +1,1 @@
-"""The embedded clouds: AWS by moto, Kubernetes by real API servers, Google Cloud as a notebook."""
+"""The embedded clouds: AWS by moto, Kubernetes by real API servers, Google Cloud written down."""

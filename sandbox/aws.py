@@ -1,7 +1,8 @@
 """aws: Pulumi inputs to boto3 calls against moto, driven by a table (aws_types).
 
-An operation is called with the whole bag of what is known about a resource and takes what its request model has a place
-for. From the same models follows which inputs an update changes in place and which force a replacement.
+An operation is called with the whole bag of what is known about a resource and takes what its
+request model has a place for. From the same models follows which inputs an update changes in place
+and which force a replacement.
 """
 
 from __future__ import annotations
@@ -16,17 +17,31 @@ from typing import Any
 import boto3
 import jmespath
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.validate import ParamValidator
 
 from sandbox.clusters import Clusters
 from sandbox.notebook import Notebook
-from sandbox.provider import Bag, Cloud, Difference, Refused, Request, differences, top
+from sandbox.provider import (
+    UNKNOWN,
+    Bag,
+    Cloud,
+    Difference,
+    Refused,
+    Request,
+    differences,
+    has_unknown,
+    top,
+)
 from sandbox.shapes import Names, arguments, place, properties, reflect
 
 ACCOUNT = "123456789012"
-LOCK = threading.RLock()
+"""moto's, and of AWS' own examples."""
+LOCK = threading.Lock()
 """moto's state is shared by all threads."""
 GONE = re.compile(r"NotFound|NoSuch|^404$")
 OPERATION = re.compile(r"(\w+)(?:\((.*?)\))?(?::(.*))?", re.DOTALL)
+NOT_SENT = "never reaches moto"
+NOT_REPORTED = "is not reported back, so its drift is not seen"
 
 
 class Gone(Refused):
@@ -40,27 +55,52 @@ class Blank(dict[str, str]):
         return ""
 
 
-class Aws:
-    """boto3 clients of one region: `aws.ec2.describe_vpcs()`."""
+class Service:
+    """A boto3 client whose calls wait for each other; AWS' errors become Gone or Refused."""
 
-    def __init__(self, region: str) -> None:
-        self.region = region
+    def __init__(self, name: str, region: str) -> None:
+        self._client = client(name, region)
+
+    def __getattr__(self, operation: str) -> Callable[..., Any]:
+        return functools.partial(self._call, getattr(self._client, operation))
+
+    @staticmethod
+    def _call(method: Callable[..., Any], **request: Any) -> Any:
+        try:
+            with LOCK:
+                return method(**request)
+        except NotImplementedError as error:
+            raise Refused(f"moto cannot do this: {error}") from error
+        except (ClientError, BotoCoreError) as error:
+            if "Not yet implemented" in str(error):  # a 404, but no word about the object
+                raise Refused(f"moto cannot do this: {error}") from error
+            code = error.response["Error"]["Code"] if isinstance(error, ClientError) else ""
+            raise (Gone if GONE.search(code) else Refused)(str(error)) from error
+
+
+@dataclass(frozen=True)
+class Aws:
+    """What the hooks of a type work with: `aws.ec2.describe_vpcs()`, in one region."""
+
+    region: str
+    clusters: Clusters | None = None
+    """API servers for EKS clusters; None without the Kubernetes binaries."""
 
     def __getattr__(self, service: str) -> Any:
-        return client(service.rstrip("_").replace("_", "-"), self.region)
+        return Service(service.rstrip("_").replace("_", "-"), self.region)
 
 
 @functools.cache
 def client(service: str, region: str) -> Any:
-    return boto3.client(service, region_name=region)  # type: ignore[call-overload]  # the name comes from the table
+    return boto3.client(service, region_name=region)  # type: ignore[call-overload]  # from the table
 
 
 @dataclass(frozen=True)
 class Type:
     """How one Pulumi type is made of AWS operations.
 
-    An operation reads `name(only these keys):JMESPath of the object in the answer`; without keys it takes whatever it has
-    a place for.
+    An operation reads `name(only these keys):JMESPath of the object in the answer`; without keys it
+    takes whatever it has a place for.
     """
 
     token: str
@@ -87,223 +127,238 @@ class Type:
     """Inputs that force a replacement although the models do not say so."""
     in_place: tuple[str, ...] = ()
     """Inputs that `after` or `fix` can change."""
+    anew: tuple[str, ...] = ()
+    """Outputs that any update but one of tags makes anew, and that a preview cannot know."""
     outputs: tuple[str, ...] = ()
     """Structured outputs to hand to the program; plain ones all are."""
+
+    def takes(self, operation: str, key: str) -> bool:
+        """Whether an operation has a place for an input."""
+        match = OPERATION.fullmatch(operation)
+        assert match is not None, operation
+        shape = model(self.service, match[1])
+        return shape is not None and place(shape.members, key, self.names) is not None
+
+    def sends(self, key: str) -> bool:
+        """Whether an input reaches AWS at all."""
+        if self.fix is not None or key in self.in_place:
+            return True
+        return any(self.takes(operation, key) for operation in (self.create, *self.update))
+
+    def replaces(self, key: str) -> bool:
+        """Whether a change of an input forces a new object."""
+        if key in self.in_place:
+            return False
+        if key in self.replace or key in (self.name, "region"):
+            return True
+        return self.takes(self.create, key) and not any(
+            self.takes(operation, key) for operation in self.update
+        )
 
 
 @functools.cache
 def model(service: str, operation: str) -> Any:
     """The request shape of an operation, or None."""
-    one = client(service, "us-east-1")
-    return one.meta.service_model.operation_model(one.meta.method_to_api_mapping[operation]).input_shape
-
-
-def takes(service: str, operation: str, key: str, names: Names) -> bool:
-    shape = model(service, re.match(r"\w+", operation)[0])  # type: ignore[index]  # the table's own pattern
-    return shape is not None and place(shape.members, key, names) is not None
+    meta = client(service, "us-east-1").meta
+    return meta.service_model.operation_model(meta.method_to_api_mapping[operation]).input_shape
 
 
 class AwsCloud(Cloud):
-    """AWS in one account. Types that moto has no backend for are recorded; others are refused by name."""
+    """AWS in one account. Types that moto has no backend for are recorded; others are refused."""
 
     package = "aws"
 
     def __init__(
-        self, types: Mapping[str, Type], recorded: frozenset[str], notebook: Notebook, clusters: Clusters | None,
-        quotas: Mapping[str, int],
-    ) -> None:  # fmt: skip
-        self._types, self._recorded, self._notebook, self._clusters = types, recorded, notebook, clusters
-        self._quotas = quotas
-        self.gaps: dict[str, dict[str, str]] = {}
-        """type -> input that moto drops -> how."""
+        self,
+        types: Mapping[str, Type],
+        recorded: frozenset[str],
+        dropped: Mapping[str, Mapping[str, str]],
+        notebook: Notebook,
+        held: Notebook,
+        clusters: Clusters | None,
+    ) -> None:
+        """Serve `types`; `dropped` has the inputs per type that moto is known not to keep.
 
-    def _type(self, token: str) -> Type | None:
-        if token not in self._types and token not in self._recorded:
-            raise Refused(f"the sandbox does not know {token}; add it to sandbox/aws_types")
-        return self._types.get(token)
-
-    @staticmethod
-    def _region(inputs: Bag, config: Bag) -> str:
-        return str(inputs.get("region") or config.get("region") or "us-east-1")
+        `notebook` keeps the recorded objects, `held` the type of each that lives in moto.
+        """
+        self._types, self._recorded, self._dropped = types, recorded, dropped
+        self._notebook, self._held, self._clusters = notebook, held, clusters
 
     def check(self, request: Request, old: Bag, new: Bag) -> Bag:
         kind = self._type(request.type)
         key = kind.name if kind else "name"
-        if request.type == "aws:eks/nodeGroup:NodeGroup":
-            self._within_quota(new, self._region(new, request.config))
         return {**new, key: request.auto_name(new.get(key) or old.get(key))} if key else new
 
-    def diff(self, request: Request, old: Bag, new: Bag, state: Bag, paths: list[str]) -> Difference:
-        kind = self._types.get(request.type)
-        replaces = tuple(path for path in paths if kind is not None and self._replaces(kind, top(path)))
-        name = new.get(kind.name) if kind and kind.name else None
-        fixed_name = bool(name) and old.get(kind.name if kind else "") == name and not request.is_auto_name(str(name))
-        return Difference(replaces, delete_first=bool(replaces) and fixed_name)
-
-    @staticmethod
-    def _replaces(kind: Type, key: str) -> bool:
-        if key in kind.in_place:
-            return False
-        if key in kind.replace or key in (kind.name, "region"):
-            return True
-        return takes(kind.service, kind.create, key, kind.names) and not any(
-            takes(kind.service, operation, key, kind.names) for operation in kind.update
-        )
+    def diff(
+        self, request: Request, old: Bag, new: Bag, state: Bag, paths: list[str]
+    ) -> Difference:
+        kind = self._type(request.type)
+        if kind is None:
+            return Difference()
+        replaces = tuple(path for path in paths if kind.replaces(top(path)))
+        name = str(new.get(kind.name))
+        fixed = old.get(kind.name) == name and not request.is_auto_name(name)
+        return Difference(replaces, delete_first=bool(replaces) and fixed)
 
     def create(self, request: Request, inputs: Bag) -> tuple[str, Bag]:
-        kind, region = self._type(request.type), self._region(inputs, request.config)
+        kind, aws = self._type(request.type), self._aws(inputs, request)
         if request.preview:
+            if kind is not None and not has_unknown(inputs):
+                rehearse(kind, {**inputs, "region": aws.region})
             return "", inputs
         if kind is None:
-            return self._record(request, inputs, region)
-        bag = {**inputs, "region": region}
-        made = self._call(kind, kind.create, bag, region)
+            return self._record(request, inputs, aws.region)
+        made = call(kind, kind.create, {**inputs, "region": aws.region}, aws)
         facts = made if isinstance(made, dict) else {}
         id_ = kind.id.format_map(Blank({**inputs, **facts}))
-        bag = bag_of(inputs, properties(facts), id_, region)
+        self._held.put(request.urn, {"_type": request.type})
+        bag = bag_of(inputs, properties(facts), id_, aws)
         if kind.after is not None:
-            self._guard(kind.after, Aws(region), bag, None)
-        return id_, self._outputs(request, kind, id_, inputs, bag, self._look(kind, bag, region) or {})[1]
+            kind.after(aws, bag, None)
+        live = look(kind, bag, aws) or {}
+        return id_, self._told(request, kind, inputs, bag, live)[1]
 
     def read(self, request: Request, inputs: Bag, state: Bag) -> tuple[Bag, Bag] | None:
-        kind, region = self._type(request.type), self._region(inputs or state, request.config)
+        kind, aws = self._type(request.type), self._aws(inputs or state, request)
         if kind is None:
             page = self._notebook.get(request.urn)
-            return None if page is None else ({**inputs, **page}, {**state, **page})
-        bag = bag_of(inputs, state, request.id, region)
-        live = self._look(kind, bag, region)
-        return None if live is None else self._outputs(request, kind, request.id, inputs, bag, live)
+            return None if page is None else (inputs, {**state, **without_type(page)})
+        bag = bag_of(inputs, state, request.id, aws)
+        live = look(kind, bag, aws)
+        return None if live is None else self._told(request, kind, inputs, bag, live)
 
     def update(self, request: Request, old: Bag, new: Bag, state: Bag) -> Bag:
-        kind, region = self._type(request.type), self._region(new, request.config)
+        kind, aws = self._type(request.type), self._aws(new, request)
         kept = {key: value for key, value in state.items() if key not in old}
-        if request.preview or kind is None:
-            if not request.preview:
-                self._notebook.put(request.urn, new)
-            return {**kept, **new}
         changed = {top(path) for path, _ in differences(old, new)}
-        bag = bag_of(new, kept, request.id, region)
+        if request.preview:
+            anew = kind.anew if kind and changed - {"tags"} else ()
+            return {**kept, **new, **dict.fromkeys(anew, UNKNOWN)}
+        if kind is None:
+            self._notebook.put(request.urn, {**new, "_type": request.type})
+            return {**kept, **new}
+        bag = bag_of(new, kept, request.id, aws)
         shaped = kind.fix(bag) if kind.fix and changed & set(kind.in_place) else {}
         moved = {*(changed & set(new)), *(key for key, value in shaped.items() if value)}
         for operation in kind.update:
-            if any(takes(kind.service, operation, key, kind.names) for key in moved):
-                self._call(kind, operation, bag, region)
+            if any(kind.takes(operation, key) for key in moved):
+                call(kind, operation, bag, aws)
         removed = sorted(set(old.get("tags") or {}) - set(new.get("tags") or {}))
-        tagging = next((op for op in kind.update if op.startswith("tag_")), None)
+        tagging = next((op for op in kind.update if op.startswith(("tag_", "add_tags"))), None)
         if removed and tagging:
-            self._call(kind, tagging.replace("tag_", "untag_", 1), {**bag, "tagKeys": removed}, region)
+            untag = tagging.replace("tag_", "untag_", 1).replace("add_tags", "remove_tags")
+            call(kind, untag, {**bag, "tagKeys": removed}, aws)
         if kind.after is not None:
-            self._guard(kind.after, Aws(region), bag, old)
-        return self._outputs(request, kind, request.id, new, bag, self._look(kind, bag, region) or {})[1]
+            kind.after(aws, bag, old)
+        return self._told(request, kind, new, bag, look(kind, bag, aws) or {})[1]
 
     def delete(self, request: Request, old: Bag, state: Bag) -> None:
-        kind, region = self._type(request.type), self._region(old or state, request.config)
+        kind, aws = self._type(request.type), self._aws(old or state, request)
         if kind is None:
             self._notebook.put(request.urn, None)
             return
-        bag = bag_of(old, state, request.id, region)
+        bag = bag_of(old, state, request.id, aws)
         try:
             if kind.before_delete is not None:
-                self._guard(kind.before_delete, Aws(region), bag)
+                kind.before_delete(aws, bag)
             if kind.delete:
-                self._call(kind, kind.delete, bag, region)
+                call(kind, kind.delete, bag, aws)
         except Gone:
             pass
-        if request.type == "aws:eks/cluster:Cluster" and self._clusters is not None:
-            self._clusters.remove(cluster_name(bag, region))
+        self._held.put(request.urn, None)
 
     def invoke(self, token: str, arguments: Bag, config: Bag) -> Bag:
-        region = self._region(arguments, config)
-        match token:
-            case "aws:index/getCallerIdentity:getCallerIdentity":
+        region = str(arguments.get("region") or config.get("region") or "us-east-1")
+        match token.split(":")[-1]:
+            case "getCallerIdentity":
                 who = client("sts", region).get_caller_identity()
-                return {"accountId": who["Account"], "arn": who["Arn"], "userId": who["UserId"], "id": who["Account"]}
-            case "aws:index/getRegion:getRegion":
+                told = {"accountId": who["Account"], "arn": who["Arn"], "userId": who["UserId"]}
+                return {**told, "id": who["Account"]}
+            case "getRegion":
                 return {"name": region, "region": region, "id": region, "description": region}
-            case "aws:index/getPartition:getPartition":
-                return {"partition": "aws", "dnsSuffix": "amazonaws.com", "id": "aws", "reverseDnsPrefix": "com.amazonaws"}
+            case "getPartition":
+                told = {"partition": "aws", "dnsSuffix": "amazonaws.com"}
+                return {**told, "id": "aws", "reverseDnsPrefix": "com.amazonaws"}
         return super().invoke(token, arguments, config)
 
+    def _type(self, token: str) -> Type | None:
+        if token not in self._types and token not in self._recorded:
+            raise Refused(f"the sandbox does not know {token}; add it to sandbox/aws_types.py")
+        return self._types.get(token)
+
+    def _aws(self, inputs: Bag, request: Request) -> Aws:
+        region = inputs.get("region") or request.config.get("region") or "us-east-1"
+        return Aws(str(region), self._clusters)
+
     def _record(self, request: Request, inputs: Bag, region: str) -> tuple[str, Bag]:
-        self.warn(request.urn, f"recorded only: moto has no {request.type.split(':')[-1]}")
+        kind = request.type.split(":")[-1]
+        request.warn(f"recorded only: the emulated AWS has no {kind}")
         self._notebook.put(request.urn, {**inputs, "_type": request.type})
         id_ = f"{request.name}-{region}"
-        return id_, {**inputs, "arn": f"arn:aws:sandbox:{region}:{ACCOUNT}:{id_}"}
+        return id_, {**inputs, "arn": f"arn:aws:sandbox:{region}:{ACCOUNT}:{kind.lower()}/{id_}"}
 
-    def _within_quota(self, inputs: Bag, region: str) -> None:
-        """The account's limit on running instances of a type, where the sandbox was given one."""
-        for kind in inputs.get("instanceTypes") or ():
-            limit = self._quotas.get(f"{region}:{kind}")
-            wanted = (inputs.get("scalingConfig") or {}).get("maxSize", 0)
-            if limit is not None and isinstance(wanted, int) and wanted > limit:
-                raise Refused(
-                    f"VcpuLimitExceeded: You have requested more instances ({wanted} of {kind}) than your current limit "
-                    f"of {limit} in {region} allows."
-                )
-
-    def _call(self, kind: Type, operation: str, bag: Bag, region: str) -> Any:
-        match = OPERATION.fullmatch(operation)
-        assert match is not None, operation
-        name, only, path = match.groups()
-        bag = {**bag, **(kind.fix(bag) if kind.fix else {})}
-        bag = {key: value for key, value in bag.items() if not only or key in only.split(",")}
-        shape = model(kind.service, name)
-        request = arguments(shape, bag, {"id": (), **kind.names}) if shape is not None else {}
-        answer = self._guard(lambda: getattr(client(kind.service, region), name)(**request))
-        text = Blank({key: value for key, value in bag.items() if isinstance(value, str)})
-        return jmespath.search(path.format_map(text), answer) if path else answer
-
-    @staticmethod
-    def _guard(call: Callable[..., Any], *arguments: Any) -> Any:
-        """Call AWS; its errors become Gone or Refused in AWS' own words."""
-        try:
-            with LOCK:
-                return call(*arguments)
-        except NotImplementedError as error:
-            raise Refused(f"moto cannot do this: {error}") from error
-        except (ClientError, BotoCoreError) as error:
-            if "Not yet implemented" in str(error):
-                raise Refused(f"moto cannot do this: {error}") from error
-            found = error.response["Error"]["Code"] if isinstance(error, ClientError) else ""
-            raise (Gone if GONE.search(found) else Refused)(str(error)) from error
-
-    def _look(self, kind: Type, bag: Bag, region: str) -> Bag | None:
-        """The live object as AWS tells it."""
-        try:
-            live = self._call(kind, kind.read, bag, region)
-            if not live or str(live.get("status")) == "DELETED":
-                return None
-            extra = self._guard(kind.see, live, Aws(region), bag) if kind.see else {}
-        except Gone:
-            return None
-        return {**live, **extra}
-
-    def _outputs(self, request: Request, kind: Type, id_: str, inputs: Bag, bag: Bag, live: Bag) -> tuple[Bag, Bag]:
+    def _told(
+        self, request: Request, kind: Type, inputs: Bag, bag: Bag, live: Bag
+    ) -> tuple[Bag, Bag]:
+        """(inputs, outputs) as AWS tells them; warns of inputs that get lost without our knowing."""
         unseen: list[str] = []
         seen = reflect(inputs, live, kind.names, unseen)
-        gaps = self.gaps.setdefault(kind.token, {})
-        for path in set(unseen) - {"region"}:
-            sent = kind.fix is not None or top(path) in kind.in_place or any(
-                takes(kind.service, operation, top(path), kind.names) for operation in (kind.create, *kind.update)
-            )  # fmt: skip
-            gaps[path] = "not reported back" if sent else "never sent"
-        outputs = {**properties(live, kind.outputs), **seen, "id": id_, "region": bag["region"]}
-        outputs["tagsAll"] = seen.get("tags") if isinstance(seen.get("tags"), dict) else {}
-        if kind.token == "aws:eks/cluster:Cluster":
-            outputs.update(self._eks(bag))
-        return seen, outputs
-
-    def _eks(self, bag: Bag) -> Bag:
-        """A real API server behind the cluster."""
-        if self._clusters is None:
-            raise Refused("the sandbox runs without Kubernetes: etcd and kube-apiserver are missing; run `make setup`")
-        cluster = self._clusters.ensure(cluster_name(bag, bag["region"]))
-        return {"endpoint": cluster.url, "certificateAuthority": {"data": cluster.authority}}
+        known = self._dropped.get(kind.token, {})
+        for path in sorted(set(unseen) - {"region", *known}):
+            how = NOT_REPORTED if kind.sends(top(path)) else NOT_SENT
+            request.warn(f"{kind.token.split(':')[-1]}: {path} {how}")
+        outputs = {**properties(live), **seen, "id": bag["id"]}
+        for key in kind.outputs:
+            told, sent = live.get(key), seen.get(key)
+            both = isinstance(told, dict) and isinstance(sent, dict)
+            outputs[key] = {**told, **sent} if both else told
+        tags = seen.get("tags")
+        tags_all = tags if isinstance(tags, dict) else {}
+        return seen, {**outputs, "region": bag["region"], "tagsAll": tags_all}
 
 
-def cluster_name(bag: Bag, region: str) -> str:
-    return f"eks-{region}-{bag['name']}"
+def request_of(kind: Type, operation: str, bag: Bag) -> tuple[str, Bag, str | None]:
+    """(operation, its request, JMESPath of the object) for what is known about a resource."""
+    match = OPERATION.fullmatch(operation)
+    assert match is not None, operation
+    name, only, path = match.groups()
+    bag = {**bag, **(kind.fix(bag) if kind.fix else {})}
+    bag = {key: value for key, value in bag.items() if not only or key in only.split(",")}
+    shape = model(kind.service, name)
+    return name, arguments(shape, bag, {"id": (), **kind.names}) if shape else {}, path
 
 
-def bag_of(inputs: Bag, state: Bag, id_: str, region: str) -> Bag:
-    return {**{key: value for key, value in state.items() if key not in inputs}, **inputs, "id": id_, "region": region}
+def call(kind: Type, operation: str, bag: Bag, aws: Aws) -> Any:
+    name, request, path = request_of(kind, operation, bag)
+    answer = getattr(Service(kind.service, aws.region), name)(**request)
+    text = Blank({key: value for key, value in bag.items() if isinstance(value, str)})
+    return jmespath.search(path.format_map(text), answer) if path else answer
+
+
+def rehearse(kind: Type, bag: Bag) -> None:
+    """Raise Refused where AWS' own model of the request does not allow these inputs."""
+    name, request, _ = request_of(kind, kind.create, bag)
+    shape = model(kind.service, name)
+    report = ParamValidator().validate(request, shape) if shape else None
+    if report is not None and report.has_errors():
+        raise Refused(f"{kind.service}:{name}: {report.generate_report()}")
+
+
+def look(kind: Type, bag: Bag, aws: Aws) -> Bag | None:
+    """The live object as AWS tells it."""
+    try:
+        live = call(kind, kind.read, bag, aws)
+        if not live or str(live.get("status")) == "DELETED":
+            return None
+        return {**live, **(kind.see(live, aws, bag) if kind.see else {})}
+    except Gone:
+        return None
+
+
+def bag_of(inputs: Bag, state: Bag, id_: str, aws: Aws) -> Bag:
+    """All that is known about a resource: its inputs go before what was told of it."""
+    return {**state, **inputs, "id": id_, "region": aws.region}
+
+
+def without_type(page: Bag) -> Bag:
+    return {key: value for key, value in page.items() if key != "_type"}

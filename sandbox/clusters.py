@@ -1,31 +1,38 @@
-"""Real Kubernetes API servers, one for each declared cluster, all on one etcd under a prefix of their own.
+"""Real Kubernetes API servers, one for each declared cluster, on one etcd under prefixes of their own.
 
-"Recorded" level: objects are validated, defaulted, admitted and stored for real; no controller acts on them.
+Objects are validated, defaulted, admitted and stored for real; no controller acts on them.
 """
 
 from __future__ import annotations
 
 import base64
 import json
+import os
 import shutil
 import socket
 import ssl
 import subprocess
 import threading
 import time
-import urllib.error
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-TOKEN = "sandbox"
-SCRATCH = "scratch"
-"""Answers dry runs for clusters that do not exist yet."""
+from sandbox import crds
+
+TOKEN = "sandbox"  # noqa: S105  # the API servers listen on loopback only and hold nothing real
+DEFAULT = "default"
+"""For programs that bring no cluster of their own; answers dry runs for clusters still to come."""
 BINARIES = ("etcd", "kube-apiserver")
 READY_SECONDS = 60
-GUARD = '"$@" & child=$!; trap "" INT; cat >/dev/null; kill $child 2>/dev/null; wait $child'
-"""A shell that ends its child when our end of its standard input closes: on stop, and also when we are killed."""
+GUARD = """
+exec 3<&0
+signal=$1; shift
+"$@" 3<&- & child=$!
+{ cat <&3 >/dev/null; kill -s $signal $child; } 2>/dev/null & wait $child
+"""
+"""A shell that ends its child when our end of its input closes: on stop, and when we are killed."""
 
 
 class ClusterError(Exception):
@@ -44,13 +51,19 @@ class Cluster:
 
 
 class Clusters:
-    """Starts and stops the API servers of one home. Where each listens survives a restart, as does etcd's data."""
+    """The API servers of one home.
+
+    Where each listens survives a restart, as does etcd's data. `clusters.json` has {name: port},
+    `kubeconfig` a context for each. Raises ClusterError.
+    """
 
     def __init__(self, home: Path, binaries: Path) -> None:
-        self._home, self._binaries = home / "kubernetes", binaries
+        self._home, self._binaries = home, binaries
         self._home.mkdir(parents=True, exist_ok=True)
         self._notes = self._home / "clusters.json"
-        self._ports: dict[str, int] = json.loads(self._notes.read_text()) if self._notes.exists() else {}
+        self._ports: dict[str, int] = {DEFAULT: free_port()}
+        if self._notes.exists():
+            self._ports.update(json.loads(self._notes.read_text()))
         self._running: dict[str, tuple[Cluster, subprocess.Popen[bytes]]] = {}
         self._locks: dict[str, threading.Lock] = {}
         self._lock = threading.Lock()
@@ -59,119 +72,167 @@ class Clusters:
             self._key.write_bytes(rsa_key())
         (self._home / "tokens.csv").write_text(f'{TOKEN},admin,admin,"system:masters"\n')
         self._etcd_url, peer = (f"http://127.0.0.1:{free_port()}" for _ in range(2))
-        self._etcd = self._start("etcd", [
-            str(binaries / "etcd"), f"--data-dir={self._home / 'etcd'}", "--unsafe-no-fsync", "--force-new-cluster",
-            f"--listen-client-urls={self._etcd_url}", f"--advertise-client-urls={self._etcd_url}",
-            f"--listen-peer-urls={peer}", f"--initial-advertise-peer-urls={peer}", f"--initial-cluster=default={peer}",
-        ])  # fmt: skip
+        self._etcd = self._start(
+            "etcd",
+            "TERM",
+            f"--data-dir={self._home / 'etcd'}",
+            "--unsafe-no-fsync",
+            "--force-new-cluster",
+            f"--listen-client-urls={self._etcd_url}",
+            f"--advertise-client-urls={self._etcd_url}",
+            f"--listen-peer-urls={peer}",
+            f"--initial-advertise-peer-urls={peer}",
+            f"--initial-cluster=default={peer}",
+        )
+        for name in self._ports:
+            self._launch(name)
 
-    def start_known(self) -> None:
-        """The scratch cluster and every cluster that this home had before, side by side."""
-        threads = [threading.Thread(target=self.ensure, args=(name,)) for name in {SCRATCH, *self._ports}]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+    def wait(self) -> None:
+        """Until every cluster that this home had before is ready."""
+        for name in list(self._ports):
+            self.ensure(name)
 
     def ensure(self, name: str) -> Cluster:
-        """The running cluster of that name, started where needed. Raises ClusterError."""
+        """The running cluster of that name, started where needed."""
         with self._lock:
             lock = self._locks.setdefault(name, threading.Lock())
         with lock:
-            if name in self._running:
-                return self._running[name][0]
-            port = self._ports.get(name) or free_port()
-            folder = self._home / name
-            folder.mkdir(exist_ok=True)
-            process = self._start(name, [
-                str(self._binaries / "kube-apiserver"), f"--etcd-servers={self._etcd_url}", f"--etcd-prefix=/{name}",
-                "--bind-address=127.0.0.1", "--advertise-address=127.0.0.1", "--endpoint-reconciler-type=none",
-                f"--secure-port={port}", f"--cert-dir={folder}", f"--token-auth-file={self._home / 'tokens.csv'}",
-                "--authorization-mode=RBAC", "--disable-admission-plugins=ServiceAccount", "--profiling=false",
-                "--service-account-issuer=https://127.0.0.1/", f"--service-account-key-file={self._key}",
-                f"--service-account-signing-key-file={self._key}", "--service-cluster-ip-range=10.0.0.0/20",
-            ])  # fmt: skip
-            url = f"https://127.0.0.1:{port}"
-            self._wait(name, url, process)
-            kubeconfig = folder / "kubeconfig"
-            kubeconfig.write_text(json.dumps(admin_config(name, url)))
-            authority = base64.b64encode((folder / "apiserver.crt").read_bytes()).decode()
-            made = Cluster(name, url, kubeconfig, authority)
-            from sandbox.crds import install
-
-            install(kubeconfig)
-            with self._lock:
-                self._running[name] = (made, process)
-                self._ports[name] = port
-                self._notes.write_text(json.dumps(self._ports))
-            return made
+            if name not in self._running:
+                self._launch(name)
+            cluster, process = self._running[name]
+            if not cluster.authority:
+                cluster = self._finish(cluster, process)
+            return cluster
 
     def remove(self, name: str) -> None:
         """Stop the cluster and forget all it held."""
         with self._lock:
-            found = self._running.pop(name, None)
+            _, process = self._running.pop(name, (None, None))
             self._ports.pop(name, None)
-            self._notes.write_text(json.dumps(self._ports))
-        if found is not None:
-            end([found[1]])
+            self._write()
+        if process is not None:
+            end([process])
         self._delete_data(name)
         shutil.rmtree(self._home / name, ignore_errors=True)
 
     def at(self, url: str) -> Cluster | None:
         """The cluster that listens there."""
-        return next((cluster for cluster, _ in self._running.values() if cluster.url == url.rstrip("/")), None)
-
-    def all(self) -> list[Cluster]:
-        return sorted((cluster for cluster, _ in list(self._running.values())), key=lambda cluster: cluster.name)
+        found = (cluster for cluster, _ in list(self._running.values()) if cluster.url == url)
+        return next(found, None)
 
     def stop(self) -> None:
-        end([process for _, process in self._running.values()])
+        end(process for _, process in self._running.values())
         end([self._etcd])
 
-    def _start(self, name: str, command: Sequence[str]) -> subprocess.Popen[bytes]:
-        log = (self._home / f"{name}.log").open("wb")
-        return subprocess.Popen(
-            ("sh", "-c", GUARD, "guard", *command), stdin=subprocess.PIPE, stdout=log, stderr=subprocess.STDOUT
+    def _launch(self, name: str) -> None:
+        port = self._ports.get(name)
+        if port is None or not is_free(port):
+            port = free_port()
+        folder = self._home / name
+        folder.mkdir(exist_ok=True)
+        process = self._start(
+            "kube-apiserver",
+            "KILL",  # it holds no state, and would wait for its watchers
+            f"--etcd-servers={self._etcd_url}",
+            f"--etcd-prefix=/{name}",
+            "--bind-address=127.0.0.1",
+            "--advertise-address=127.0.0.1",
+            "--endpoint-reconciler-type=none",
+            f"--secure-port={port}",
+            f"--cert-dir={folder}",
+            f"--token-auth-file={self._home / 'tokens.csv'}",
+            "--authorization-mode=RBAC",
+            "--disable-admission-plugins=ServiceAccount",
+            "--profiling=false",
+            "--service-account-issuer=https://127.0.0.1/",
+            f"--service-account-key-file={self._key}",
+            f"--service-account-signing-key-file={self._key}",
+            "--service-cluster-ip-range=10.0.0.0/20",
+            log=name,
         )
+        url = f"https://127.0.0.1:{port}"
+        with self._lock:
+            self._running[name] = (Cluster(name, url, folder / "kubeconfig", ""), process)
+            self._ports[name] = port
 
-    def _wait(self, name: str, url: str, process: subprocess.Popen[bytes]) -> None:
-        request = urllib.request.Request(f"{url}/readyz", headers={"Authorization": f"Bearer {TOKEN}"})
+    def _finish(self, cluster: Cluster, process: subprocess.Popen[bytes]) -> Cluster:
+        """Wait until a launched server answers, and make its cluster usable."""
+        self._wait(cluster, process)
+        cluster.kubeconfig.write_text(json.dumps(admin_config({cluster.name: cluster.url})))
+        crds.install(cluster.kubeconfig)
+        certificate = (cluster.kubeconfig.parent / "apiserver.crt").read_bytes()
+        authority = base64.b64encode(certificate).decode()
+        ready = Cluster(cluster.name, cluster.url, cluster.kubeconfig, authority)
+        with self._lock:
+            self._running[cluster.name] = (ready, process)
+            self._write()
+        return ready
+
+    def _write(self) -> None:
+        urls = {cluster.name: cluster.url for cluster, _ in self._running.values()}
+        for path, content in (
+            (self._notes, self._ports),
+            (self._home / "kubeconfig", admin_config(urls)),
+        ):
+            draft = path.with_suffix(".new")
+            draft.write_text(json.dumps(content))
+            os.replace(draft, path)
+
+    def _start(
+        self, program: str, signal: str, *options: str, log: str = ""
+    ) -> subprocess.Popen[bytes]:
+        command = ("sh", "-c", GUARD, "guard", signal, str(self._binaries / program), *options)
+        with (self._home / f"{log or program}.log").open("wb") as file:
+            # A session of its own: Ctrl-C at us is no signal for it.
+            return subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=file, stderr=file, start_new_session=True
+            )
+
+    def _wait(self, cluster: Cluster, process: subprocess.Popen[bytes]) -> None:
+        request = urllib.request.Request(
+            f"{cluster.url}/readyz", headers={"Authorization": f"Bearer {TOKEN}"}
+        )
+        # Loopback, and the certificate is the server's own.
+        trust = ssl._create_unverified_context()  # noqa: S323, SLF001
         deadline = time.monotonic() + READY_SECONDS
-        while time.monotonic() < deadline:
+        while time.monotonic() < deadline and process.poll() is None:
             try:
-                urllib.request.urlopen(request, context=ssl._create_unverified_context(), timeout=2).close()
+                urllib.request.urlopen(request, context=trust, timeout=2).close()  # noqa: S310
                 return
             except OSError:
-                time.sleep(0.1)
+                time.sleep(0.05)
         end([process])
-        raise ClusterError(f"the API server of {name} is not ready after {READY_SECONDS} s; see {self._home / name}.log")
+        log = self._home / f"{cluster.name}.log"
+        raise ClusterError(f"the API server of {cluster.name} does not get ready; see {log}")
 
     def _delete_data(self, name: str) -> None:
         """All keys below the cluster's prefix, through etcd's JSON gateway."""
-        first, last = (base64.b64encode(key).decode() for key in (f"/{name}/".encode(), f"/{name}0".encode()))
+        first, last = (
+            base64.b64encode(key.encode()).decode() for key in (f"/{name}/", f"/{name}0")
+        )
         body = json.dumps({"key": first, "range_end": last}).encode()
         request = urllib.request.Request(f"{self._etcd_url}/v3/kv/deleterange", data=body)
         try:
-            urllib.request.urlopen(request, timeout=10).close()
-        except urllib.error.URLError as error:
-            raise ClusterError(f"the data of {name} could not be deleted: {error.reason}") from error
+            urllib.request.urlopen(request, timeout=10).close()  # noqa: S310  # our own etcd
+        except OSError as error:
+            raise ClusterError(f"the data of {name} could not be deleted: {error}") from error
 
 
-def end(processes: Sequence[subprocess.Popen[bytes]]) -> None:
+def end(processes: Iterable[subprocess.Popen[bytes]]) -> None:
     """Close the guards' input and wait until they and their children are gone."""
+    processes = list(processes)
     for process in processes:
-        if process.stdin is not None:
-            process.stdin.close()
+        assert process.stdin is not None
+        process.stdin.close()
     for process in processes:
-        try:
-            process.wait(15)
-        except subprocess.TimeoutExpired:
-            process.kill()
+        process.wait()
 
 
 def missing(binaries: Path | None) -> tuple[str, ...]:
     """Which of the Kubernetes binaries are not there."""
-    return tuple(name for name in BINARIES if binaries is None or not (binaries / name).exists())
+    return tuple(
+        name for name in BINARIES if binaries is None or not os.access(binaries / name, os.X_OK)
+    )
 
 
 def free_port() -> int:
@@ -180,24 +241,40 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
 def rsa_key() -> bytes:
     """A private key that signs service account tokens."""
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric import rsa
 
-    made = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    return made.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
+    return rsa.generate_private_key(public_exponent=65537, key_size=2048).private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.TraditionalOpenSSL,
+        serialization.NoEncryption(),
     )
 
 
-def admin_config(name: str, url: str) -> dict[str, object]:
-    """A kubeconfig with the sandbox's own token; the certificate is self-signed and on loopback."""
+def admin_config(urls: dict[str, str]) -> dict[str, object]:
+    """A kubeconfig with a context for each {cluster: address}; the first of them is current."""
     return {
         "apiVersion": "v1",
         "kind": "Config",
-        "current-context": name,
-        "clusters": [{"name": name, "cluster": {"server": url, "insecure-skip-tls-verify": True}}],
+        "current-context": DEFAULT if DEFAULT in urls else next(iter(urls), ""),
+        "clusters": [
+            {"name": name, "cluster": {"server": url, "insecure-skip-tls-verify": True}}
+            for name, url in urls.items()
+        ],
         "users": [{"name": "admin", "user": {"token": TOKEN}}],
-        "contexts": [{"name": name, "context": {"cluster": name, "user": "admin"}}],
+        "contexts": [
+            {"name": name, "context": {"cluster": name, "user": "admin"}} for name in urls
+        ],
     }

@@ -35,7 +35,18 @@ IDS: Mapping[str, str] = {
     "gcp:monitoring/notificationChannel:NotificationChannel": "projects/{project}/notificationChannels/{name}",
 }
 """The types that are known, and how Google writes their ids."""
-FIXED = {"name", "location", "region", "project", "cluster", "billingAccount", "accountId", "keyRing", "network", "role"}
+FIXED = {
+    "name",
+    "location",
+    "region",
+    "project",
+    "cluster",
+    "billingAccount",
+    "accountId",
+    "keyRing",
+    "network",
+    "role",
+}
 """Inputs that force a new object."""
 NAME = re.compile(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?")
 LABEL_KEY, LABEL_VALUE = re.compile(r"[a-z][a-z0-9_-]{0,62}"), re.compile(r"[a-z0-9_-]{0,63}")
@@ -60,16 +71,22 @@ class Google(Cloud):
         name = request.auto_name(new.get("name") or old.get("name"))
         family = request.type.split(":")[1].split("/")[0]
         if family in NAMED and not NAME.fullmatch(name):
-            raise Refused(f"Invalid value for field 'name': '{name}'. Must be a match of regex '{NAME.pattern}'")
+            raise Refused(
+                f"Invalid value for field 'name': '{name}'. Must be a match of regex '{NAME.pattern}'"
+            )
         node = new.get("nodeConfig") or {}
         for labels in (new.get("labels"), new.get("resourceLabels"), node.get("resourceLabels")):
             if family != "monitoring":
                 check_labels(labels or {})
         return {**new, "name": name}
 
-    def diff(self, request: Request, old: Bag, new: Bag, state: Bag, paths: list[str]) -> Difference:
+    def diff(
+        self, request: Request, old: Bag, new: Bag, state: Bag, paths: list[str]
+    ) -> Difference:
         replaces = tuple(path for path in paths if top(path) in FIXED)
-        return Difference(replaces, delete_first=bool(replaces) and old.get("name") == new.get("name"))
+        return Difference(
+            replaces, delete_first=bool(replaces) and old.get("name") == new.get("name")
+        )
 
     def create(self, request: Request, inputs: Bag) -> tuple[str, Bag]:
         if request.preview:
@@ -83,7 +100,9 @@ class Google(Cloud):
         page = self._notebook.get(request.id)
         if page is None:
             return None
-        return {key: page.get(key, value) for key, value in (inputs or page).items()}, without_type(page)
+        return {key: page.get(key, value) for key, value in (inputs or page).items()}, without_type(
+            page
+        )
 
     def update(self, request: Request, old: Bag, new: Bag, state: Bag) -> Bag:
         outputs = {**{key: value for key, value in state.items() if key not in old}, **new}
@@ -97,40 +116,65 @@ class Google(Cloud):
         self._notebook.put(request.id, None)
 
     def _outputs(self, request: Request, inputs: Bag) -> tuple[str, Bag]:
-        facts = {"project": request.config.get("project", "sandbox"), "location": "global", "region": "global", **inputs}
+        facts = {
+            "project": request.config.get("project", "sandbox"),
+            "location": "global",
+            "region": "global",
+            **inputs,
+        }
         id_ = IDS[request.type].format_map(facts)
         more: Bag = {}
         match request.type.split(":")[-1]:
             case "Cluster":
                 if self._clusters is None:
-                    raise Refused("the sandbox runs without Kubernetes; run `make setup` for etcd and kube-apiserver")
+                    raise Refused(
+                        "the sandbox runs without Kubernetes; run `make setup` for etcd and kube-apiserver"
+                    )
                 cluster = self._clusters.ensure(cluster_name(inputs))
-                more = {"endpoint": cluster.url, "masterAuth": {"clusterCaCertificate": cluster.authority}}
+                more = {
+                    "endpoint": cluster.url,
+                    "masterAuth": {"clusterCaCertificate": cluster.authority},
+                }
             case "Account":
                 email = id_.rsplit("/", 1)[-1]
-                more = {"email": email, "member": f"serviceAccount:{email}", "uniqueId": number(id_)}
+                more = {
+                    "email": email,
+                    "member": f"serviceAccount:{email}",
+                    "uniqueId": number(id_),
+                }
             case "GlobalAddress":
                 more = {"address": f"{RESERVED}{int(number(id_)) % 254 + 1}"}
             case "Service":
                 host = f"https://{facts['name']}-{number(id_)[:12]}.{facts['location']}.run.invalid"
                 more = {"uri": host, "uris": [host]}
         # Only what each type has as an output: the SDK stops at an output of another form.
-        return id_, {**inputs, **more, "project": facts["project"], "selfLink": f"https://sandbox.invalid/{id_}"}
+        return id_, {
+            **inputs,
+            **more,
+            "project": facts["project"],
+            "selfLink": f"https://sandbox.invalid/{id_}",
+        }
 
     def _say(self, request: Request) -> None:
         with self._lock:
             if request.type in self._warned:
                 return
             self._warned.add(request.type)
-        what = "its API server is real, the rest is recorded" if request.type == CLUSTER else "recorded only"
-        self.warn(request.urn, f"{request.type.split(':')[-1]} on Google Cloud: {what}")
+        what = (
+            "its API server is real, the rest is recorded"
+            if request.type == CLUSTER
+            else "recorded only"
+        )
+        request.warn(f"{request.type.split(':')[-1]} on Google Cloud: {what}")
 
 
 def check_labels(labels: Mapping[str, str]) -> None:
     """Google's rules (cloud.google.com, "Labels requirements"); raises Refused."""
     for key, value in labels.items():
         if not LABEL_KEY.fullmatch(key) or not LABEL_VALUE.fullmatch(str(value)):
-            raise Refused(f"Invalid label '{key}: {value}': lower-case letters, digits, _ and - only, at most 63")
+            raise Refused(
+                f"Invalid label '{key}: {value}': lower-case letters, digits, _ and - only, at most 63"
+            )
 
 
 def cluster_name(inputs: Mapping[str, str]) -> str:

@@ -17,9 +17,18 @@ from kubernetes import dynamic
 from kubernetes.client import ApiException
 from kubernetes.dynamic.exceptions import ResourceNotFoundError
 
-from sandbox.clusters import SCRATCH, Cluster, Clusters
+from sandbox.clusters import DEFAULT, Cluster, Clusters
 from sandbox.notebook import Notebook
-from sandbox.provider import UNKNOWN, Bag, Cloud, Difference, Refused, Request, differences, has_unknown
+from sandbox.provider import (
+    UNKNOWN,
+    Bag,
+    Cloud,
+    Difference,
+    Refused,
+    Request,
+    differences,
+    has_unknown,
+)
 
 urllib3.disable_warnings()  # the API server's certificate is self-signed
 MANAGER = "pulumi"
@@ -50,13 +59,19 @@ class Kubernetes(Cloud):
         if request.type == CHART:
             return {**new, "name": request.auto_name(new.get("name") or old.get("name"))}
         if "apiVersion" not in new or "kind" not in new:
-            raise Refused(f"the sandbox has no {request.type}: only plain manifests and helm.v3.Release")
+            raise Refused(
+                f"the sandbox has no {request.type}: only plain manifests and helm.v3.Release"
+            )
         new = manifest(new)
         meta = dict(new.get("metadata") or {})
-        meta["name"] = request.auto_name(meta.get("name") or (old.get("metadata") or {}).get("name"))
+        meta["name"] = request.auto_name(
+            meta.get("name") or (old.get("metadata") or {}).get("name")
+        )
         return {**new, "metadata": meta}
 
-    def diff(self, request: Request, old: Bag, new: Bag, state: Bag, paths: list[str]) -> Difference:
+    def diff(
+        self, request: Request, old: Bag, new: Bag, state: Bag, paths: list[str]
+    ) -> Difference:
         if request.type == CHART:
             return Difference()
         identity = tuple(path for path in paths if path in IDENTITY)
@@ -83,7 +98,10 @@ class Kubernetes(Cloud):
                 return "", inputs
         try:
             live = self._ask("get", inputs, request.config)
-            if not any(entry.get("manager") == MANAGER for entry in live["metadata"].get("managedFields", ())):
+            if not any(
+                entry.get("manager") == MANAGER
+                for entry in live["metadata"].get("managedFields", ())
+            ):
                 raise Refused(f"{identity_of(inputs)} exists already and is not ours")
         except Missing:
             pass
@@ -136,7 +154,10 @@ class Kubernetes(Cloud):
             return
 
     def _chart(self, request: Request, inputs: Bag) -> tuple[str, Bag]:
-        outputs = {**inputs, "status": {"name": inputs["name"], "namespace": inputs.get("namespace", "default")}}
+        outputs = {
+            **inputs,
+            "status": {"name": inputs["name"], "namespace": inputs.get("namespace", "default")},
+        }
         if not request.preview:
             self._charts.put(request.urn, outputs)
         return f"{inputs.get('namespace', 'default')}/{inputs['name']}", outputs
@@ -144,15 +165,19 @@ class Kubernetes(Cloud):
     def _cluster(self, config: Bag) -> Cluster:
         """The cluster that the provider's kubeconfig leads to; the scratch one while that is unknown."""
         if self._clusters is None:
-            raise Refused("the sandbox runs without Kubernetes: etcd and kube-apiserver are missing; run `make setup`")
+            raise Refused(
+                "the sandbox runs without Kubernetes: etcd and kube-apiserver are missing; run `make setup`"
+            )
         text = config.get("kubeconfig")
         if not text or text == UNKNOWN:
-            return self._clusters.ensure(SCRATCH)
+            return self._clusters.ensure(DEFAULT)
         settings = yaml.safe_load(text if "{" in text or "\n" in text else open(text).read())
         url = settings["clusters"][0]["cluster"]["server"]
         found = self._clusters.at(url)
         if found is None:
-            raise Missing(f"no cluster of the sandbox listens at {url}; was it deleted? `pulumi up --refresh` looks again")
+            raise Missing(
+                f"no cluster of the sandbox listens at {url}; was it deleted? `pulumi up --refresh` looks again"
+            )
         return found
 
     def _client(self, config: Bag) -> Any:
@@ -176,19 +201,29 @@ class Kubernetes(Cloud):
                 options["namespace"] = meta.get("namespace", "default")
             if verb == "apply":
                 answer = kind.server_side_apply(
-                    body=body, name=meta["name"], field_manager=MANAGER, force_conflicts=True, **options
+                    body=body,
+                    name=meta["name"],
+                    field_manager=MANAGER,
+                    force_conflicts=True,
+                    **options,
                 )
             else:
                 answer = getattr(kind, verb)(name=meta["name"], **options)
             found: Bag = answer.to_dict()
             return found
         except ResourceNotFoundError:
-            raise Missing(f"the cluster does not know {body['apiVersion']} {body['kind']}") from None
+            raise Missing(
+                f"the cluster does not know {body['apiVersion']} {body['kind']}"
+            ) from None
         except ApiException as error:
             text = error.body.decode() if isinstance(error.body, bytes) else error.body or ""
             detail = json.loads(text) if text[:1] == "{" else {"message": str(error)}
-            kind_of = Missing if error.status == 404 else Immutable if is_immutable(detail) else Refused
-            raise kind_of(f"{detail.get('reason', error.status)}: {detail.get('message')}") from error
+            kind_of = (
+                Missing if error.status == 404 else Immutable if is_immutable(detail) else Refused
+            )
+            raise kind_of(
+                f"{detail.get('reason', error.status)}: {detail.get('message')}"
+            ) from error
 
     def _rehearse(self, body: Bag, config: Bag) -> Bag | None:
         """What the server would store, by a dry run; None where that cannot be known yet."""
@@ -205,7 +240,10 @@ class Kubernetes(Cloud):
             seen = self._ask("apply", stand_in, config, dry_run="All")
         except Immutable:
             return None  # an object of that name lives in `default`
-        return {**seen, "metadata": {**seen["metadata"], "namespace": body["metadata"]["namespace"]}}
+        return {
+            **seen,
+            "metadata": {**seen["metadata"], "namespace": body["metadata"]["namespace"]},
+        }
 
     def _wait_established(self, crd: Bag, config: Bag) -> None:
         deadline = time.monotonic() + ESTABLISHED_SECONDS
@@ -219,7 +257,12 @@ class Kubernetes(Cloud):
     def _finalize(self, body: Bag, config: Bag) -> None:
         """No controller empties a namespace here; the engine has deleted what it knows before, so let it go."""
         name = body["metadata"]["name"]
-        empty = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}, "spec": {"finalizers": []}}
+        empty = {
+            "apiVersion": "v1",
+            "kind": "Namespace",
+            "metadata": {"name": name},
+            "spec": {"finalizers": []},
+        }
         self._client(config).request("put", f"/api/v1/namespaces/{name}/finalize", body=empty)
 
 
@@ -227,7 +270,11 @@ def manifest(inputs: Any) -> Any:
     """Two odd keys of CRD schemas, from Pulumi's Python names back to Kubernetes' own."""
     if isinstance(inputs, dict):
         return {
-            "$ref" if key == "_ref" else key.replace("_", "-") if key.startswith("x_kubernetes") else key: manifest(value)
+            "$ref"
+            if key == "_ref"
+            else key.replace("_", "-")
+            if key.startswith("x_kubernetes")
+            else key: manifest(value)
             for key, value in inputs.items()
         }
     return [manifest(value) for value in inputs] if isinstance(inputs, list) else inputs
@@ -241,15 +288,28 @@ def as_live(sent: Any, live: Any, target: Any) -> Any:
     """
     if isinstance(sent, dict) and isinstance(live, dict):
         goal = target or {}
-        return {k: as_live(v, live.get(k), goal.get(k)) for k, v in sent.items() if k in live or k not in goal}
-    if isinstance(sent, list) and isinstance(live, list) and isinstance(target, list) and len(sent) == len(live) == len(target):
+        return {
+            k: as_live(v, live.get(k), goal.get(k))
+            for k, v in sent.items()
+            if k in live or k not in goal
+        }
+    if (
+        isinstance(sent, list)
+        and isinstance(live, list)
+        and isinstance(target, list)
+        and len(sent) == len(live) == len(target)
+    ):
         return [as_live(s, l, t) for s, l, t in zip(sent, live, target, strict=True)]
     return sent if live == target else live
 
 
 def is_immutable(detail: Bag) -> bool:
     text = str(detail.get("message", ""))
-    return bool(re.search(r"field is immutable|updates to .* fields other than|may not change once set", text))
+    return bool(
+        re.search(
+            r"field is immutable|updates to .* fields other than|may not change once set", text
+        )
+    )
 
 
 def identity_of(body: Bag) -> str:

@@ -10,6 +10,7 @@ import functools
 import hashlib
 import sys
 import traceback
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from concurrent import futures
 from dataclasses import dataclass
@@ -42,11 +43,16 @@ class Request:
     id: str
     seed: bytes
     config: Bag
+    """Of the provider instance."""
     preview: bool = False
+    warn: Callable[[str], object] = print
+    """Shows a warning beside the resource; each text once in an update."""
 
     def auto_name(self, given: str | None) -> str:
         """The name an object already has, else `<logical name>-<7 hex digits>` as the real providers do."""
-        return given or f"{self.name}-{hashlib.sha256(self.seed or self.urn.encode()).hexdigest()[:7]}"
+        return (
+            given or f"{self.name}-{hashlib.sha256(self.seed or self.urn.encode()).hexdigest()[:7]}"
+        )
 
     def is_auto_name(self, given: str) -> bool:
         return given.startswith(f"{self.name}-") and len(given) == len(self.name) + 8
@@ -143,7 +149,9 @@ class Cloud:
         """Inputs with defaults, or Refused."""
         return new
 
-    def diff(self, request: Request, old: Bag, new: Bag, state: Bag, paths: list[str]) -> Difference:
+    def diff(
+        self, request: Request, old: Bag, new: Bag, state: Bag, paths: list[str]
+    ) -> Difference:
         raise NotImplementedError
 
     def create(self, request: Request, inputs: Bag) -> tuple[str, Bag]:
@@ -161,9 +169,6 @@ class Cloud:
     def invoke(self, token: str, arguments: Bag, config: Bag) -> Bag:
         raise Refused(f"the sandbox does not answer {token}")
 
-    warn: Callable[[str, str], None] = staticmethod(lambda urn, text: None)
-    """Set by the provider that serves this cloud: shows a warning beside a resource."""
-
 
 def answers(method: Any) -> Any:
     """Turn an exception into the gRPC error that the engine prints."""
@@ -176,36 +181,59 @@ def answers(method: Any) -> Any:
             context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(refusal))
         except Exception as fault:
             where = f"{method.__name__} {getattr(request, 'urn', '')}"
-            print(f"sandbox fault in {where}\n{traceback.format_exc()}", file=sys.stderr, flush=True)
-            context.abort(grpc.StatusCode.INTERNAL, f"sandbox fault: {type(fault).__name__}: {fault}")
+            print(
+                f"sandbox fault in {where}\n{traceback.format_exc()}", file=sys.stderr, flush=True
+            )
+            context.abort(
+                grpc.StatusCode.INTERNAL, f"sandbox fault: {type(fault).__name__}: {fault}"
+            )
 
     return wrapped
 
 
+class Instance:
+    """One provider instance of one engine: its settings, and where its warnings go."""
+
+    def __init__(self) -> None:
+        self.config: Bag = {}
+        self._engine: engine_pb2_grpc.EngineStub | None = None
+        self._said: set[str] = set()
+
+    def attach(self, address: str) -> None:
+        self._engine = engine_pb2_grpc.EngineStub(grpc.insecure_channel(address))
+
+    def warn(self, urn: str, text: str) -> None:
+        if self._engine is not None and text not in self._said:
+            self._said.add(text)
+            level = engine_pb2.WARNING
+            self._engine.Log(engine_pb2.LogRequest(severity=level, message=text, urn=urn))
+
+
 class Provider(provider_pb2_grpc.ResourceProviderServicer):
-    """One package for all its provider instances; each instance is a connection of its own, hence `context.peer()`."""
+    """One package for all its provider instances.
+
+    A request does not say which instance it is for, but each has a connection of its own.
+    """
 
     def __init__(self, cloud: Cloud) -> None:
-        self._cloud, self._config, self._engine = cloud, dict[str, Bag](), None
-        cloud.warn = self._warn
-
-    def _warn(self, urn: str, text: str) -> None:
-        if self._engine is not None:
-            self._engine.Log(engine_pb2.LogRequest(severity=engine_pb2.WARNING, message=text, urn=urn))
+        self._cloud = cloud
+        self._instances: defaultdict[str, Instance] = defaultdict(Instance)
 
     def _request(self, request: Any, context: Any) -> Request:
+        instance = self._instances[context.peer()]
         return Request(
             request.urn,
-            request.type or request.urn.split("::")[2].split("$")[-1],
-            request.name or request.urn.split("::")[-1],
+            request.type,
+            request.name,
             getattr(request, "id", ""),
             getattr(request, "randomSeed", b""),
-            self._config.get(context.peer(), {}),
+            instance.config,
             getattr(request, "preview", False),
+            functools.partial(instance.warn, request.urn),
         )
 
     def Attach(self, request: Any, context: Any) -> Any:
-        self._engine = engine_pb2_grpc.EngineStub(grpc.insecure_channel(request.address))
+        self._instances[context.peer()].attach(request.address)
         return empty_pb2.Empty()
 
     def GetPluginInfo(self, request: Any, context: Any) -> Any:
@@ -223,7 +251,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         return messages.DiffResponse(changes=kinds.DIFF_SOME if changed else kinds.DIFF_NONE)
 
     def Configure(self, request: Any, context: Any) -> Any:
-        self._config[context.peer()] = plain(request.args)
+        self._instances[context.peer()].config = plain(request.args)
         return messages.ConfigureResponse(supportsPreview=True)
 
     def Cancel(self, request: Any, context: Any) -> Any:
@@ -231,12 +259,15 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
 
     @answers
     def Invoke(self, request: Any, context: Any) -> Any:
-        answer = self._cloud.invoke(request.tok, plain(request.args), self._config.get(context.peer(), {}))
+        config = self._instances[context.peer()].config
+        answer = self._cloud.invoke(request.tok, plain(request.args), config)
         return messages.InvokeResponse(**{"return": packed(answer)})
 
     @answers
     def Check(self, request: Any, context: Any) -> Any:
-        new = self._cloud.check(self._request(request, context), plain(request.olds), plain(request.news))
+        new = self._cloud.check(
+            self._request(request, context), plain(request.olds), plain(request.news)
+        )
         return messages.CheckResponse(inputs=packed(new))
 
     @answers
@@ -253,7 +284,9 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
             changes=messages.DiffResponse.DIFF_SOME,
             diffs=sorted({top(path) for path in paths}),
             detailedDiff={
-                path: messages.PropertyDiff(kind=kind + ("_REPLACE" if path in found.replaces else ""), inputDiff=True)
+                path: messages.PropertyDiff(
+                    kind=kind + ("_REPLACE" if path in found.replaces else ""), inputDiff=True
+                )
                 for path, kind in paths.items()
             },
             hasDetailedDiff=True,
@@ -263,16 +296,22 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
 
     @answers
     def Create(self, request: Any, context: Any) -> Any:
-        id_, outputs = self._cloud.create(self._request(request, context), plain(request.properties))
+        id_, outputs = self._cloud.create(
+            self._request(request, context), plain(request.properties)
+        )
         return messages.CreateResponse(id=id_, properties=packed(outputs))
 
     @answers
     def Read(self, request: Any, context: Any) -> Any:
-        found = self._cloud.read(self._request(request, context), plain(request.inputs), plain(request.properties))
+        found = self._cloud.read(
+            self._request(request, context), plain(request.inputs), plain(request.properties)
+        )
         if found is None:  # an empty id says that the object is gone
             return messages.ReadResponse()
         inputs, outputs = found
-        return messages.ReadResponse(id=request.id, inputs=packed(inputs), properties=packed(outputs))
+        return messages.ReadResponse(
+            id=request.id, inputs=packed(inputs), properties=packed(outputs)
+        )
 
     @answers
     def Update(self, request: Any, context: Any) -> Any:
@@ -282,7 +321,9 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
 
     @answers
     def Delete(self, request: Any, context: Any) -> Any:
-        self._cloud.delete(self._request(request, context), plain(request.old_inputs), plain(request.properties))
+        self._cloud.delete(
+            self._request(request, context), plain(request.old_inputs), plain(request.properties)
+        )
         return empty_pb2.Empty()
 
 

@@ -39,10 +39,15 @@ def to_api(shape: Shape, value: Any, names: Names) -> Any:
             return to_structure(shape, value, names)
         case "list" if isinstance(value, dict):  # tags: {a: b} -> [{Key: a, Value: b}]
             members = list(shape.member.members)
-            key, val = (next(m for m in members if m.lower().endswith(end)) for end in ("key", "value"))
+            key, val = (
+                next(m for m in members if m.lower().endswith(end)) for end in ("key", "value")
+            )
             return [{key: k, val: v} for k, v in value.items()]
         case "list":
-            return [to_api(shape.member, v, names) for v in (value if isinstance(value, list) else [value])]
+            return [
+                to_api(shape.member, v, names)
+                for v in (value if isinstance(value, list) else [value])
+            ]
         case "map":
             return {k: to_api(shape.value, v, names) for k, v in value.items()}
         case "integer" | "long":
@@ -52,12 +57,20 @@ def to_api(shape: Shape, value: Any, names: Names) -> Any:
         case "boolean":
             return value if isinstance(value, bool) else str(value).lower() == "true"
         case "string":
-            return value if isinstance(value, str) else json.dumps(value) if isinstance(value, dict | list) else str(value)
+            return (
+                value
+                if isinstance(value, str)
+                else json.dumps(value)
+                if isinstance(value, dict | list)
+                else str(value)
+            )
     return value
 
 
 def to_structure(shape: Shape, value: Any, names: Names) -> Any:
-    if {"Quantity", "Items"} <= set(shape.members) and isinstance(value, list):  # CloudFront's lists
+    if {"Quantity", "Items"} <= set(shape.members) and isinstance(
+        value, list
+    ):  # CloudFront's lists
         return {"Quantity": len(value), "Items": to_api(shape.members["Items"], value, names)}
     if isinstance(value, list):  # the providers' "block, at most one"
         value = value[0] if value else {}
@@ -92,7 +105,11 @@ def reflect(sent: Any, live: Any, names: Names, unseen: list[str], path: str = "
     """What the user sent, with the values that AWS reports; paths that AWS does not report are added to `unseen`."""
     if isinstance(live, dict) and "Quantity" in live and not isinstance(sent, dict):
         live = live.get("Items", [])
-    if isinstance(sent, dict) and isinstance(live, list) and all(isinstance(x, dict) and len(x) == 2 for x in live):
+    if (
+        isinstance(sent, dict)
+        and isinstance(live, list)
+        and all(isinstance(x, dict) and len(x) == 2 for x in live)
+    ):
         live = {ending(x, "key"): ending(x, "value") for x in live}
     if isinstance(sent, dict) and isinstance(live, dict):
         if TAGS.search(path):  # the user's own keys: more or fewer is drift
@@ -109,9 +126,9 @@ def reflect(sent: Any, live: Any, names: Names, unseen: list[str], path: str = "
     if isinstance(sent, list) and isinstance(live, list) and len(sent) == len(live):
         if sorted(map(str, sent)) == sorted(map(str, live)):
             return sent  # AWS' lists of names have no order
-        return [reflect(s, l, names, unseen, f"{path}[{n}]") for n, (s, l) in enumerate(zip(sent, live, strict=True))]
+        return [reflect(s, l, names, unseen, path) for s, l in zip(sent, live, strict=True)]
     if isinstance(sent, list) and len(sent) == 1 and isinstance(live, dict):
-        return [reflect(sent[0], live, names, unseen, f"{path}[0]")]
+        return [reflect(sent[0], live, names, unseen, path)]
     if isinstance(sent, str) and isinstance(live, dict | list) and sent[:1] in ("{", "["):
         return sent if json.loads(sent) == live else json.dumps(live)
     return sent if same(sent, live) else live
@@ -123,9 +140,13 @@ def ending(pair: Mapping[str, Any], end: str) -> Any:
 
 def camel(name: str) -> str:
     """`DNSName` -> `dnsName`, `ARN` -> `arn`."""
-    return name.lower() if name.isupper() else re.sub(r"^[A-Z]+(?=[A-Z][a-z])|^[A-Z]", lambda m: m[0].lower(), name)
+    return (
+        name.lower()
+        if name.isupper()
+        else re.sub(r"^[A-Z]+(?=[A-Z][a-z])|^[A-Z]", lambda m: m[0].lower(), name)
+    )
 
 
-def properties(live: Mapping[str, Any], structured: tuple[str, ...] = ()) -> dict[str, Any]:
-    """Live members under Pulumi's names; structures only where asked for, because their forms differ."""
-    return {camel(k): v for k, v in live.items() if not isinstance(v, dict | list) or k in structured}
+def properties(live: Mapping[str, Any]) -> dict[str, Any]:
+    """Plain live members under Pulumi's names; the forms of structures differ too much."""
+    return {camel(k): v for k, v in live.items() if not isinstance(v, dict | list)}

@@ -16,14 +16,19 @@ ESTABLISHED_SECONDS = 20
 def install(kubeconfig: Path) -> None:
     """Put the types into a cluster and wait until it serves them. Raises TimeoutError."""
     client = dynamic.DynamicClient(
-        config.new_client_from_config(str(kubeconfig)), cache_file=f"{tempfile.mkdtemp()}/discovery.json"
+        config.new_client_from_config(str(kubeconfig)),
+        cache_file=f"{tempfile.mkdtemp()}/discovery.json",
     )
-    kind = client.resources.get(api_version="apiextensions.k8s.io/v1", kind="CustomResourceDefinition")
+    kind = client.resources.get(
+        api_version="apiextensions.k8s.io/v1", kind="CustomResourceDefinition"
+    )
     names = []
     for file in sorted(HERE.glob("*.json")):
         body = json.loads(file.read_text())
         names.append(body["metadata"]["name"])
-        kind.server_side_apply(body=body, name=names[-1], field_manager="sandbox", force_conflicts=True)
+        kind.server_side_apply(
+            body=body, name=names[-1], field_manager="sandbox", force_conflicts=True
+        )
     deadline = time.monotonic() + ESTABLISHED_SECONDS
     for name in names:
         while not established(kind.get(name=name).to_dict()):
