@@ -90,7 +90,7 @@ def make(
     prices: Path | None = None,
 ) -> Planned:
     """Plan one stack; nothing is written."""
-    from policypacks.guardrails.pricing.book import load
+    from policypacks.guardrails.pricing.book import PriceBook
 
     from finops.unit_price import unit_prices
     from forecasting import planner
@@ -98,7 +98,7 @@ def make(
     file = stack_file(root, name)
     stack = stacks.load(file)
     measured = read_demand(root, stack, demand, at)
-    book = load(prices)
+    book = PriceBook.load(prices)
     plan = planner.plan(stack, measured, unit_prices(stack, book), at=at)
     diff = stacks.write_capacity(file, plan.capacity(), dry_run=True)
     return Planned(name, file, stack, measured, plan, book.edition, diff)
@@ -149,7 +149,7 @@ def verdict(planned: Planned, options: Namespace) -> str:
 def replay(options: Namespace) -> int:
     """What the plan, the standing capacity and the rules in use would have cost and dropped."""
     from forecasting.replay import replay as run
-    from policypacks.guardrails.pricing.book import load
+    from policypacks.guardrails.pricing.book import PriceBook
 
     from finops.unit_price import unit_prices
     from gitops import evidence, show
@@ -158,7 +158,7 @@ def replay(options: Namespace) -> int:
     at = moment(options.at)
     days = max(stack.telemetry.window_days, options.days)
     demand = read_demand(options.root, stack, options.demand, at, days)
-    prices = unit_prices(stack, load(options.prices))
+    prices = unit_prices(stack, PriceBook.load(options.prices))
     services = run(stack, demand, prices, days=options.days, at=at)
     if options.json:
         told = {
