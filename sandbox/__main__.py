@@ -106,6 +106,7 @@ def start_moto() -> tuple[str, Callable[[], None]]:
         del os.environ[name]  # an AWS_ENDPOINT_URL of the shell would lead our own boto3 elsewhere
     os.environ["AWS_CONFIG_FILE"] = os.environ["AWS_SHARED_CREDENTIALS_FILE"] = os.devnull
     os.environ["MOTO_IAM_LOAD_MANAGED_POLICIES"] = "true"
+    import boto3
     from moto import mock_aws
     from moto.moto_api._internal import mock_random
     from moto.server import ThreadedMotoServer
@@ -115,6 +116,8 @@ def start_moto() -> tuple[str, Callable[[], None]]:
     mock_random.seed(SEED)
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
+    # Its first call reads a thousand policies of AWS' own: that is done while API servers start.
+    threading.Thread(target=boto3.client("iam").list_policies, daemon=True).start()
     host, port = server.get_host_and_port()
     return f"http://{host}:{port}", server.stop
 

@@ -14,6 +14,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from concurrent import futures
 from dataclasses import dataclass
+from importlib import metadata
 from typing import Any
 
 import grpc
@@ -24,8 +25,6 @@ from pulumi.runtime.proto import provider_pb2 as messages
 Bag = dict[str, Any]
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 """How the engine spells a value that is not known before the update."""
-VERSION = "0.1.0"
-"""Of the stand-ins themselves: they do not claim to be a version of the real provider."""
 MESSAGE_LIMIT_BYTES = 400 << 20
 
 
@@ -217,6 +216,8 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
 
     def __init__(self, cloud: Cloud) -> None:
         self._cloud = cloud
+        # The one it stands in for, else the engine warns; the mark says that it is not the real one.
+        self._version = f"{metadata.version(f'pulumi-{cloud.package}')}+sandbox"
         self._instances: defaultdict[str, Instance] = defaultdict(Instance)
 
     def _request(self, request: Any, context: Any) -> Request:
@@ -237,7 +238,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         return empty_pb2.Empty()
 
     def GetPluginInfo(self, request: Any, context: Any) -> Any:
-        return plugin_pb2.PluginInfo(version=VERSION)
+        return plugin_pb2.PluginInfo(version=self._version)
 
     def GetSchema(self, request: Any, context: Any) -> Any:
         return messages.GetSchemaResponse(schema="{}")

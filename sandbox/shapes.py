@@ -37,11 +37,8 @@ def to_api(shape: Shape, value: Any, names: Names) -> Any:
     match shape.type_name:
         case "structure":
             return to_structure(shape, value, names)
-        case "list" if isinstance(value, dict):  # tags: {a: b} -> [{Key: a, Value: b}]
-            members = list(shape.member.members)
-            key, val = (
-                next(m for m in members if m.lower().endswith(end)) for end in ("key", "value")
-            )
+        case "list" if isinstance(value, dict) and pair(shape.member):
+            key, val = pair(shape.member)  # tags: {a: b} -> [{Key: a, Value: b}]
             return [{key: k, val: v} for k, v in value.items()]
         case "list":
             return [
@@ -65,6 +62,13 @@ def to_api(shape: Shape, value: Any, names: Names) -> Any:
                 else str(value)
             )
     return value
+
+
+def pair(shape: Shape) -> tuple[str, ...]:
+    """The key and the value member of a structure that is a pair, such as a tag."""
+    members = [str(member) for member in getattr(shape, "members", ())]
+    ends = [[m for m in members if m.lower().endswith(end)] for end in ("key", "value")]
+    return tuple(found[0] for found in ends) if all(ends) else ()
 
 
 def to_structure(shape: Shape, value: Any, names: Names) -> Any:
@@ -127,6 +131,8 @@ def reflect(sent: Any, live: Any, names: Names, unseen: list[str], path: str = "
         if sorted(map(str, sent)) == sorted(map(str, live)):
             return sent  # AWS' lists of names have no order
         return [reflect(s, l, names, unseen, path) for s, l in zip(sent, live, strict=True)]
+    if isinstance(sent, dict) and isinstance(live, list) and len(live) == 1:
+        return reflect(sent, live[0], names, unseen, path)
     if isinstance(sent, list) and len(sent) == 1 and isinstance(live, dict):
         return [reflect(sent[0], live, names, unseen, path)]
     if isinstance(sent, str) and isinstance(live, dict | list) and sent[:1] in ("{", "["):
