@@ -96,6 +96,10 @@ def parser() -> argparse.ArgumentParser:
     )
     propose.add_argument("--remote", default="origin", help="where to push (default: origin)")
     propose.add_argument("--base", default="main", help="branch to propose against (default: main)")
+    propose.add_argument(
+        "--preview", metavar="WORKFLOW",
+        help="also start this workflow on the branch: what Actions' own token pushes starts none",
+    )  # fmt: skip
 
     preview = command(
         "preview", "deploying:preview", "Show what `pulumi up` would change and what the gate says.",
@@ -104,6 +108,10 @@ def parser() -> argparse.ArgumentParser:
     preview.add_argument(
         "--comment", type=Path, metavar="FILE", help="also write a pull request comment (Markdown)"
     )
+    preview.add_argument(
+        "--post", type=int, metavar="NUMBER",
+        help="also write the comment on this pull request, or edit the one that is there",
+    )  # fmt: skip
     up = command(
         "up", "deploying:up", "Deploy through the gate.", "fairweather up dev --sandbox",
     )  # fmt: skip

@@ -10,14 +10,33 @@ from pathlib import Path
 
 from gitops import comment, engine, show
 from gitops.engine import Engine, Outcome
+from gitops.errors import Refusal
+from gitops.forge import Forge
 
 
 def preview(options: Namespace) -> int:
     """Preview one stack; exit 1 when the gate blocks or the engine fails."""
-    outcome = ready(options).preview(progress(options), refresh=options.refresh)
+    forge = None if options.post is None else forge_here()
+    try:
+        outcome = ready(options).preview(progress(options), refresh=options.refresh)
+    except engine.EngineError as error:  # the pull request is to say so, too
+        outcome = Outcome(errors=[str(error)])
+    failed = tell(options, outcome, "preview")
+    text = comment.markdown(options.stack, outcome)
     if options.comment:
-        options.comment.write_text(comment.markdown(options.stack, outcome))
-    return tell(options, outcome, "preview")
+        options.comment.write_text(text, encoding="utf-8")
+    if forge is not None:
+        where = forge.comment(options.post, comment.marker(options.stack), text)
+        print(where, file=sys.stderr)
+    return failed
+
+
+def forge_here() -> Forge:
+    """Where pull requests are; Refusal outside a CI that says so."""
+    forge = Forge.from_environment()
+    if forge is None:
+        raise Refusal("--post: GITHUB_REPOSITORY and GITHUB_TOKEN are not set; set both")
+    return forge
 
 
 def up(options: Namespace) -> int:

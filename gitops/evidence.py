@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from forecasting.planner import ServicePlan
     from forecasting.replay import Replayed
-
     from gitops.planning import Planned
 
 MINUTES = "%Y-%m-%dT%H:%MZ"
+CAPACITY_SHA256 = "Fairweather-Capacity-Sha256"
+"""The trailer by which a commit of the planner's is known."""
 
 
 def subject(planned: Planned) -> str:
@@ -89,7 +90,7 @@ def trailers(planned: Planned) -> dict[str, str]:
         "Fairweather-Data-Window": f"{demand.start:{MINUTES}}/{demand.end:{MINUTES}}",
         "Fairweather-Data-Sha256": demand.sha256,
         "Fairweather-Prices": planned.prices,
-        "Fairweather-Capacity-Sha256": capacity_sha256(planned),
+        CAPACITY_SHA256: capacity_sha256(planned),
     }
     if demand.synthetic:
         told["Fairweather-Synthetic"] = "true"

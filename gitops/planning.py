@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from argparse import Namespace
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,11 +14,10 @@ from typing import TYPE_CHECKING
 import stacks
 from gitops.errors import Refusal
 from stacks.errors import shown
-from stacks.records import Source
+from stacks.records import Hold, Source
 
 if TYPE_CHECKING:
     from forecasting.planner import Plan
-
     from forecasting.telemetry import Demand
 
 
@@ -40,9 +40,14 @@ class Planned:
         stacks.write_capacity(self.file, self.plan.capacity())
 
 
+def stack_path(name: str) -> Path:
+    """Where a stack's file is, from the repository's root."""
+    return Path("stacks") / f"Pulumi.{name}.yaml"
+
+
 def stack_file(root: Path, name: str) -> Path:
     """`stacks/Pulumi.<name>.yaml`; Refusal names the stacks that there are."""
-    file = root / "stacks" / f"Pulumi.{name}.yaml"
+    file = root / stack_path(name)
     if not file.exists():
         known = ", ".join(sorted(p.name[7:-5] for p in file.parent.glob("Pulumi.*.yaml")))
         where = file.relative_to(root)
@@ -88,20 +93,41 @@ def make(
     demand: str | None = None,
     at: datetime | None = None,
     prices: Path | None = None,
+    data: Path | None = None,
+    holds: Mapping[str, Hold] | None = None,
 ) -> Planned:
-    """Plan one stack; nothing is written."""
-    from policypacks.guardrails.pricing.book import PriceBook
+    """Plan one stack; nothing is written.
 
+    Args:
+        root: the checkout with the stack file.
+        name: of the stack.
+        demand: a file or an address instead of the stack file's own.
+        at: the time of planning; None is now, or the end of a file's data.
+        prices: the user's own price list.
+        data: the folder that the stack file's paths are relative to, if it is not `root`.
+        holds: apps that are held though they have no `hold` of their own.
+    """
     from finops.unit_price import unit_prices
     from forecasting import planner
+    from policypacks.guardrails.pricing.book import PriceBook
 
     file = stack_file(root, name)
     stack = stacks.load(file)
-    measured = read_demand(root, stack, demand, at)
+    stack = held(stack, holds or {})
+    measured = read_demand(data or root, stack, demand, at)
     book = PriceBook.load(prices)
     plan = planner.plan(stack, measured, unit_prices(stack, book), at=at)
     diff = stacks.write_capacity(file, plan.capacity(), dry_run=True)
     return Planned(name, file, stack, measured, plan, book.edition, diff)
+
+
+def held(stack: stacks.Stack, holds: Mapping[str, Hold]) -> stacks.Stack:
+    """The stack with these holds; an app's own goes first, also one that is over."""
+    apps = {
+        name: app if app.hold or name not in holds else app.model_copy(update={"hold": holds[name]})
+        for name, app in stack.apps.items()
+    }
+    return stack.model_copy(update={"apps": apps})
 
 
 def plan(options: Namespace) -> int:
@@ -148,11 +174,10 @@ def verdict(planned: Planned, options: Namespace) -> str:
 
 def replay(options: Namespace) -> int:
     """What the plan, the standing capacity and the rules in use would have cost and dropped."""
-    from forecasting.replay import replay as run
-    from policypacks.guardrails.pricing.book import PriceBook
-
     from finops.unit_price import unit_prices
+    from forecasting.replay import replay as run
     from gitops import evidence, show
+    from policypacks.guardrails.pricing.book import PriceBook
 
     stack = stacks.load(stack_file(options.root, options.stack))
     at = moment(options.at)
