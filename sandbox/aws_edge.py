@@ -14,6 +14,11 @@ CONDITIONS = {
     "httpRequestMethod": ("http-request-method", "HttpRequestMethodConfig"),
     "sourceIp": ("source-ip", "SourceIpConfig"),
 }
+ACTIONS = {
+    "fixedResponse": "FixedResponseConfig",
+    "forward": "ForwardConfig",
+    "redirect": "RedirectConfig",
+}
 HEALTH = {
     "path": "HealthCheckPath",
     "port": "HealthCheckPort",
@@ -287,7 +292,11 @@ ROWS = (
         "delete_load_balancer",
         id="{LoadBalancerArn}",
         name="name",
-        names={**arn_names("LoadBalancerArn"), "name": ("Name", "LoadBalancerName"), "loadBalancerType": "Type"},
+        names={
+            **arn_names("LoadBalancerArn"),
+            "name": ("Name", "LoadBalancerName"),
+            "loadBalancerType": "Type",
+        },
         fix=lambda bag: {"scheme": "internal" if bag.get("internal") else "internet-facing"},
         update=("set_security_groups", "set_subnets", "add_tags"),
         after=balancer_after,
@@ -317,7 +326,7 @@ ROWS = (
         "describe_listeners(id):Listeners[0]",
         "delete_listener",
         id="{ListenerArn}",
-        names=arn_names("ListenerArn"),
+        names={**arn_names("ListenerArn"), **ACTIONS},
         fix=listener_fix,
         update=("modify_listener", "add_tags"),
         see=listener_see,
@@ -331,7 +340,7 @@ ROWS = (
         "describe_rules(id):Rules[0]",
         "delete_rule",
         id="{RuleArn}",
-        names=arn_names("RuleArn"),
+        names={**arn_names("RuleArn"), **ACTIONS},
         fix=rule_fix,
         update=("modify_rule", "add_tags"),
         see=rule_see,

@@ -100,6 +100,8 @@ class Google(Cloud):
         page = self._notebook.get(request.id)
         if page is None:
             return None
+        if request.type == CLUSTER:  # its API server may listen elsewhere since a restart
+            page = {**page, **self._api_server(page)}
         return {key: page.get(key, value) for key, value in (inputs or page).items()}, without_type(
             page
         )
@@ -126,15 +128,7 @@ class Google(Cloud):
         more: Bag = {}
         match request.type.split(":")[-1]:
             case "Cluster":
-                if self._clusters is None:
-                    raise Refused(
-                        "the sandbox runs without Kubernetes; run `make setup` for etcd and kube-apiserver"
-                    )
-                cluster = self._clusters.ensure(cluster_name(inputs))
-                more = {
-                    "endpoint": cluster.url,
-                    "masterAuth": {"clusterCaCertificate": cluster.authority},
-                }
+                more = self._api_server(inputs)
             case "Account":
                 email = id_.rsplit("/", 1)[-1]
                 more = {
@@ -154,6 +148,16 @@ class Google(Cloud):
             "project": facts["project"],
             "selfLink": f"https://sandbox.invalid/{id_}",
         }
+
+    def _api_server(self, inputs: Bag) -> Bag:
+        if self._clusters is None:
+            return {}
+        server = self._clusters.ensure(cluster_name(inputs))
+        authority = {
+            "clusterCaCertificate": server.authority,
+            "clientCertificateConfig": {"issueClientCertificate": False},
+        }
+        return {"endpoint": server.url, "masterAuth": authority}
 
     def _say(self, request: Request) -> None:
         with self._lock:

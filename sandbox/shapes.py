@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from botocore.model import Shape
@@ -37,9 +37,12 @@ def to_api(shape: Shape, value: Any, names: Names) -> Any:
     match shape.type_name:
         case "structure":
             return to_structure(shape, value, names)
-        case "list" if isinstance(value, dict) and pair(shape.member):
-            key, val = pair(shape.member)  # tags: {a: b} -> [{Key: a, Value: b}]
-            return [{key: k, val: v} for k, v in value.items()]
+        case "list" if isinstance(value, dict):
+            inside = pair(getattr(shape.member, "members", ()))
+            if inside is None:
+                return [to_api(shape.member, value, names)]
+            # tags: {a: b} -> [{Key: a, Value: b}]
+            return [dict(zip(inside, entry, strict=True)) for entry in value.items()]
         case "list":
             return [
                 to_api(shape.member, v, names)
@@ -64,11 +67,12 @@ def to_api(shape: Shape, value: Any, names: Names) -> Any:
     return value
 
 
-def pair(shape: Shape) -> tuple[str, ...]:
-    """The key and the value member of a structure that is a pair, such as a tag."""
-    members = [str(member) for member in getattr(shape, "members", ())]
-    ends = [[m for m in members if m.lower().endswith(end)] for end in ("key", "value")]
-    return tuple(found[0] for found in ends) if all(ends) else ()
+def pair(members: Iterable[Any]) -> tuple[str, str] | None:
+    """The key and the value of what is a pair, such as a tag; None for anything else."""
+    keys, values = (
+        [str(m) for m in members if str(m).lower().endswith(end)] for end in ("key", "value")
+    )
+    return (keys[0], values[0]) if keys and values else None
 
 
 def to_structure(shape: Shape, value: Any, names: Names) -> Any:
@@ -106,15 +110,14 @@ def same(sent: Any, live: Any) -> bool:
 
 
 def reflect(sent: Any, live: Any, names: Names, unseen: list[str], path: str = "") -> Any:
-    """What the user sent, with the values that AWS reports; paths that AWS does not report are added to `unseen`."""
+    """What the user sent, with the values that AWS reports.
+
+    Paths that AWS does not report are added to `unseen`.
+    """
     if isinstance(live, dict) and "Quantity" in live and not isinstance(sent, dict):
         live = live.get("Items", [])
-    if (
-        isinstance(sent, dict)
-        and isinstance(live, list)
-        and all(isinstance(x, dict) and len(x) == 2 for x in live)
-    ):
-        live = {ending(x, "key"): ending(x, "value") for x in live}
+    if isinstance(sent, dict) and isinstance(live, list):
+        live = unpaired(live)
     if isinstance(sent, dict) and isinstance(live, dict):
         if TAGS.search(path):  # the user's own keys: more or fewer is drift
             return {k: v for k, v in live.items() if not k.startswith("aws:")}
@@ -131,8 +134,6 @@ def reflect(sent: Any, live: Any, names: Names, unseen: list[str], path: str = "
         if sorted(map(str, sent)) == sorted(map(str, live)):
             return sent  # AWS' lists of names have no order
         return [reflect(s, l, names, unseen, path) for s, l in zip(sent, live, strict=True)]
-    if isinstance(sent, dict) and isinstance(live, list) and len(live) == 1:
-        return reflect(sent, live[0], names, unseen, path)
     if isinstance(sent, list) and len(sent) == 1 and isinstance(live, dict):
         return [reflect(sent[0], live, names, unseen, path)]
     if isinstance(sent, str) and isinstance(live, dict | list) and sent[:1] in ("{", "["):
@@ -140,8 +141,12 @@ def reflect(sent: Any, live: Any, names: Names, unseen: list[str], path: str = "
     return sent if same(sent, live) else live
 
 
-def ending(pair: Mapping[str, Any], end: str) -> Any:
-    return next(value for key, value in pair.items() if key.lower().endswith(end))
+def unpaired(live: list[Any]) -> Any:
+    """[{Key, Value}] -> {key: value}; a list of one thing -> the thing."""
+    inside = [pair(one) if isinstance(one, dict) and len(one) == 2 else None for one in live]
+    if all(inside):
+        return {one[keys[0]]: one[keys[1]] for one, keys in zip(live, inside, strict=True) if keys}
+    return live[0] if len(live) == 1 else live
 
 
 def camel(name: str) -> str:
