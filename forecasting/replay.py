@@ -1,0 +1,315 @@
+"""What planning would have cost and dropped on the recorded past, beside the rules in use.
+
+At each past day the plan is made from the data before that day and stands for the next 24 hours,
+under the autoscaler of `autoscaler`. Which quantile is the floor and which utilisation the target is
+chosen, for each service and day, by how the choices fared on the days before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from forecasting.autoscaler import ROUNDING, Reaction, Run, known_peaks, run
+from forecasting.demand import Demand, services
+from forecasting.schedule import stepped
+from stacks.records import App, Capacity, PlannerLimits, Stack
+
+Array = NDArray[np.float64]
+Service = tuple[str, str]
+UnitPrice = Callable[[str, str], float | None]
+"""(app, location) -> USD for one replica-hour, None if it has no price."""
+
+FLOOR_LEVELS = (0.5, 0.75, 0.9, 0.95, 0.99)
+CEILING_LEVEL = 0.995
+LEVELS = (*FLOOR_LEVELS, CEILING_LEVEL)
+TARGETS = (0.5, 0.6, 0.7, 0.8, 0.9)
+FIRST_CHOICE = (FLOOR_LEVELS.index(0.9), TARGETS.index(0.7))
+"""While there are no past days to choose by."""
+CHOOSE_FROM_DAYS = 3
+PROMISE_MARGIN = 0.65
+"""Share of the allowed shortfall that a choice may use up in replay: the past flatters."""
+WARM_UP_DAYS = 7
+LEAST_KNOWN_HOURS = 48
+"""A service takes part in the replay of a day if it was known for this long before."""
+SCALE_TO_ZERO_MINUTES = 1.0
+"""Cold starts up to here let a floor be zero."""
+HPA_TARGET, KRR_QUANTILE, VPA_QUANTILE, VPA_MARGIN = 0.7, 0.95, 0.9, 1.15
+KRR_DAYS, VPA_DAYS = 7, 8
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """One policy on one service's recorded past."""
+
+    name: str
+    ours: bool
+    replica_hours: float
+    usd: float | None
+    """None where the service has no price."""
+    shortfall: float
+    """Share of demand above capacity."""
+    peak: int
+    """Most replicas at once."""
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """What was known at one moment of how the week after it may go."""
+
+    at: pd.Timestamp
+    quantiles: Array
+    """[hour, service, level] of LEVELS, 168 hours."""
+    busiest: Array
+    """[service] the busiest hour so far, in rps."""
+
+    @cached_property
+    def day_types(self) -> Array:
+        """[service, level, weekday or weekend, hour UTC]: the largest quantile of those hours."""
+        hours = pd.date_range(self.at, periods=len(self.quantiles), freq="h")
+        kind = (hours.dayofweek >= 5).astype(int)
+        result = np.zeros((*self.quantiles.shape[1:], 2, 24))
+        for i, hour in enumerate(hours.hour):
+            cell = result[:, :, kind[i], hour]
+            np.maximum(cell, self.quantiles[i], out=cell)
+        return result
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What planning one service must know of its app."""
+
+    rps_per_replica: float
+    cold_start_minutes: float
+    max_shortfall: float
+    least: int
+    """Replicas that a floor never goes below."""
+
+    @classmethod
+    def of(cls, app: App) -> Terms:
+        serving = app.serving
+        hpa = serving.target == "gpu" and serving.autoscaler == "hpa"
+        quick = serving.cold_start_minutes <= SCALE_TO_ZERO_MINUTES
+        least = 0 if quick and not hpa else 1
+        return cls(
+            serving.rps_per_replica, serving.cold_start_minutes, app.slo.max_shortfall, least
+        )
+
+    def floors(self, outlook: Outlook, column: int) -> Array:
+        """[level, weekday or weekend, hour] whole replicas needed, before changes are limited."""
+        need = outlook.day_types[column, : len(FLOOR_LEVELS)] / self.rps_per_replica
+        return np.maximum(np.ceil(need - ROUNDING), self.least)
+
+    def ceiling(self, outlook: Outlook, column: int, target: float) -> int:
+        """Replicas for the busiest hour to come (or to come back), at the target."""
+        highest = max(outlook.day_types[column, -1].max(), outlook.busiest[column])
+        return max(int(np.ceil(highest / (self.rps_per_replica * target) - ROUNDING)), 1)
+
+
+@dataclass(frozen=True)
+class Replay:
+    """One service's past under every choice; days are the replayed ones, oldest first."""
+
+    terms: Terms
+    demand: pd.Series[float]
+    """Fine demand, from before the first replayed day on."""
+    days: tuple[Outlook, ...]
+    column: int
+    max_changes: int
+
+    @cached_property
+    def reaction(self) -> Reaction:
+        return Reaction.of(self.terms.cold_start_minutes, 24 * 60 // self.steps_a_day)
+
+    @property
+    def steps_a_day(self) -> int:
+        step = self.demand.index[1] - self.demand.index[0]
+        return int(pd.Timedelta("1D") / step)
+
+    @cached_property
+    def _peaks(self) -> tuple[tuple[float, Array], ...]:
+        values = self.demand.to_numpy(float)
+        return tuple((w, peak[self._first :]) for w, peak in known_peaks(values, self.reaction))
+
+    @property
+    def _first(self) -> int:
+        return int(self.demand.index.get_indexer([self.days[0].at])[0])
+
+    @cached_property
+    def _actual(self) -> Array:
+        return self.demand.to_numpy(float)[self._first :]
+
+    @cached_property
+    def asked(self) -> Array:
+        """[day] sum of demand over its steps."""
+        return np.asarray(np.nansum(self._actual.reshape(len(self.days), -1), axis=1))
+
+    @cached_property
+    def _floors(self) -> Array:
+        """[day, level, kind, hour] as they would have been written."""
+        wanted = np.stack([self.terms.floors(day, self.column) for day in self.days])
+        return stepped(wanted, self.max_changes)
+
+    def _on_steps(self, rows: Array, days: slice = slice(None)) -> Array:
+        """[day, ..., kind, hour] -> [step, ...]: each day's own row, hour by hour."""
+        times = self.demand.index[self._first :]
+        kind = (times.dayofweek >= 5).astype(int)  # type: ignore[attr-defined]
+        hour = times.hour  # type: ignore[attr-defined]
+        day = np.arange(len(times)) // self.steps_a_day
+        return np.asarray(np.moveaxis(rows, (-2, -1), (1, 2))[days][day, kind, hour])
+
+    @cached_property
+    def _choices(self) -> Run:
+        """[step, level, target]"""
+        floors = self._on_steps(self._floors)[:, :, None]
+        ceilings = np.stack(
+            [[self.terms.ceiling(day, self.column, t) for t in TARGETS] for day in self.days]
+        )
+        ceiling = np.maximum(np.repeat(ceilings, self.steps_a_day, axis=0)[:, None], floors)
+        return self._run(floors, ceiling, np.array(TARGETS))
+
+    def _run(self, floor: Array, ceiling: Array | float, target: Array | float) -> Run:
+        """`floor` [step, level, target] or fewer of the last two."""
+        spread = (slice(None), *[None] * (floor.ndim - 1))
+        parts = []
+        for weight, peak in self._peaks:
+            one = run(
+                self._actual[spread],
+                ((1.0, peak[spread]),),
+                floor=floor,
+                ceiling=ceiling,
+                target=target,  # type: ignore[arg-type]
+                rps_per_replica=self.terms.rps_per_replica,
+            )
+            parts.append((weight, one))
+        return Run(
+            sum(w * one.replicas for w, one in parts),  # type: ignore[arg-type]
+            sum(w * one.unserved for w, one in parts),  # type: ignore[arg-type]
+        )
+
+    def _by_day(self, values: Array) -> Array:
+        return np.asarray(np.nansum(values.reshape(len(self.days), -1, *values.shape[1:]), axis=1))
+
+    def choice(self, before_day: int) -> tuple[int, int]:
+        """(level, target) that the days before `before_day` speak for."""
+        if before_day < CHOOSE_FROM_DAYS:
+            return FIRST_CHOICE
+        cost = self._by_day(self._choices.replicas)[:before_day].sum(0)
+        unserved = self._by_day(self._choices.unserved)[:before_day].sum(0)
+        allowed = PROMISE_MARGIN * self.terms.max_shortfall * self.asked[:before_day].sum()
+        ranked = np.where(unserved <= allowed + ROUNDING, cost, np.inf)
+        if not np.isfinite(ranked).any():
+            ranked = unserved
+        level, target = np.unravel_index(int(ranked.argmin()), ranked.shape)
+        return int(level), int(target)
+
+    def ours(self) -> Run:
+        """Each day by the choice that was due then."""
+        parts = []
+        for day in range(len(self.days)):
+            steps = slice(day * self.steps_a_day, (day + 1) * self.steps_a_day)
+            chosen = (steps, *self.choice(day))
+            run_ = self._choices
+            parts.append(Run(run_.replicas[chosen], run_.unserved[chosen]))
+        return Run(
+            np.concatenate([part.replicas for part in parts]),
+            np.concatenate([part.unserved for part in parts]),
+        )
+
+    def of_capacity(self, capacity: Capacity) -> Run:
+        """One fixed capacity over all days."""
+        rows = np.array([[capacity.floor.weekday, capacity.floor.weekend]], float)
+        floor = self._on_steps(np.repeat(rows, len(self.days), axis=0))
+        return self._run(floor, capacity.ceiling, capacity.target_utilisation)
+
+    def _static(self, days: int, quantile: float, margin: float) -> Run:
+        """A percentile rule, set anew each day, without an autoscaler."""
+        values = []
+        for day in self.days:
+            known = self.demand[: day.at - pd.Timedelta("1ns")].iloc[-days * self.steps_a_day :]
+            need = margin * known.quantile(quantile) / self.terms.rps_per_replica
+            values.append(max(np.ceil(np.nan_to_num(need) - ROUNDING), 1))
+        floor = np.repeat(np.array(values), self.steps_a_day)
+        return self._run(floor, floor, 1.0)
+
+    def rows(self, stands: Capacity | None, price: float | None) -> tuple[Replayed, ...]:
+        """This plan, what stands, the rules in use, and what perfect foresight would have run."""
+        perfect = np.ceil(self._actual / self.terms.rps_per_replica - ROUNDING)
+        highest = self.terms.ceiling(self.days[-1], self.column, HPA_TARGET)
+        least = np.full(len(self._actual), 1.0)
+        policies = {
+            "this plan": self.ours(),
+            "what stands": self.of_capacity(stands) if stands else None,
+            "KRR rule": self._static(KRR_DAYS, KRR_QUANTILE, 1.0),
+            "VPA rule": self._static(VPA_DAYS, VPA_QUANTILE, VPA_MARGIN),
+            "reactive HPA": self._run(least, highest, HPA_TARGET),
+            "perfect oracle": Run(perfect, np.zeros_like(perfect)),
+        }
+        return tuple(self._row(name, one, price) for name, one in policies.items() if one)
+
+    def _row(self, name: str, one: Run, price: float | None) -> Replayed:
+        hours = float(np.nansum(one.replicas)) * 24 / self.steps_a_day
+        asked = float(self.asked.sum())
+        peak = np.nanmax(one.replicas, initial=0)
+        return Replayed(
+            name=name,
+            ours=name == "this plan",
+            replica_hours=hours,
+            usd=None if price is None else hours * price,
+            shortfall=float(np.nansum(one.unserved)) / asked if asked else 0.0,
+            peak=int(np.ceil(peak - ROUNDING)),
+        )
+
+
+def outlook(hourly: pd.DataFrame) -> Outlook:
+    """The week after `hourly` ends, seen from there."""
+    from forecasting.forecaster import DemandForecaster
+
+    forecaster = DemandForecaster(LEVELS).fit(hourly)
+    quantiles = forecaster.predict(168).to_numpy().reshape(168, hourly.shape[1], len(LEVELS))
+    busiest = np.nan_to_num(hourly.max().to_numpy(float))
+    return Outlook(hourly.index[-1] + pd.Timedelta("1h"), quantiles, busiest)
+
+
+def outlooks(demand: Demand, days: int) -> tuple[Outlook, ...]:
+    """One a day for the last `days`, each from the data before it; fewer if history is short."""
+    total = len(demand.hourly) // 24
+    warm_up = min(WARM_UP_DAYS, max(2, total // 2))
+    count = max(0, min(days, total - warm_up))
+    ends = [len(demand.hourly) - 24 * back for back in range(count, 0, -1)]
+    return tuple(outlook(demand.hourly.iloc[:end]) for end in ends)
+
+
+def replay_of(
+    service: Service, app: App, limits: PlannerLimits, demand: Demand, days: tuple[Outlook, ...]
+) -> Replay | None:
+    """The replay of one service over the days that it was known before; None without one."""
+    if service not in demand.fine.columns:
+        return None
+    known = demand.hourly[service].notna()
+    days = tuple(day for day in days if known[: day.at].sum() > LEAST_KNOWN_HOURS)
+    if not days:
+        return None
+    column = services(demand.hourly).index(service)
+    return Replay(Terms.of(app), demand.fine[service], days, column, limits.max_changes_a_day)
+
+
+def replay(
+    stack: Stack, demand: Demand, unit_price: UnitPrice, *, days: int = 28
+) -> dict[Service, tuple[Replayed, ...]]:
+    """Every service of the stack over at most the last `days`; () where too little is known."""
+    past = outlooks(demand, days)
+    result: dict[Service, tuple[Replayed, ...]] = {}
+    for name, location in stack.services():
+        one = replay_of(
+            (name, location), stack.apps[name], stack.portfolio.limits, demand, past
+        )
+        stands = stack.capacity.get(name, {}).get(location)
+        rows = one.rows(stands, unit_price(name, location)) if one else ()
+        result[name, location] = rows
+    return result
