@@ -40,6 +40,7 @@ LOCK = threading.Lock()
 """moto's state is shared by all threads."""
 GONE = re.compile(r"NotFound|NoSuch|^404$")
 OPERATION = re.compile(r"(\w+)(?:\((.*?)\))?(?::(.*))?", re.DOTALL)
+ZONE = {"names": "ZoneName", "zoneIds": "ZoneId"}
 NOT_SENT = "never reaches moto"
 NOT_REPORTED = "is not reported back, so its drift is not seen"
 
@@ -271,7 +272,7 @@ class AwsCloud(Cloud):
         region = str(arguments.get("region") or config.get("region") or "us-east-1")
         match token.split(":")[-1]:
             case "getCallerIdentity":
-                who = client("sts", region).get_caller_identity()
+                who = Aws(region).sts.get_caller_identity()
                 told = {"accountId": who["Account"], "arn": who["Arn"], "userId": who["UserId"]}
                 return {**told, "id": who["Account"]}
             case "getRegion":
@@ -279,6 +280,10 @@ class AwsCloud(Cloud):
             case "getPartition":
                 told = {"partition": "aws", "dnsSuffix": "amazonaws.com"}
                 return {**told, "id": "aws", "reverseDnsPrefix": "com.amazonaws"}
+            case "getAvailabilityZones":
+                zones = Aws(region).ec2.describe_availability_zones()["AvailabilityZones"]
+                told = {key: [zone[member] for zone in zones] for key, member in ZONE.items()}
+                return {**told, "id": region, "region": region}
         return super().invoke(token, arguments, config)
 
     def _type(self, token: str) -> Type | None:

@@ -1,13 +1,13 @@
-"""gcp: nothing on a laptop emulates GKE, Cloud Run or Cloud Billing, so objects are checked a little and written down.
+"""gcp: no emulator holds GKE, Cloud Run or budgets, so objects are checked a little and written down.
 
-A GKE cluster is the exception: its endpoint is a real API server. Each type says once an update that it is only recorded.
+Behind a GKE cluster stands a real API server. Each type warns once in an update that it is only
+recorded.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-import threading
 from collections.abc import Mapping
 
 from sandbox.clusters import Clusters
@@ -15,6 +15,7 @@ from sandbox.notebook import Notebook
 from sandbox.provider import Bag, Cloud, Difference, Refused, Request, top
 
 CLUSTER = "gcp:container/cluster:Cluster"
+ACCOUNT_ID = "projects/{project}/serviceAccounts/{accountId}@{project}.iam.gserviceaccount.com"
 IDS: Mapping[str, str] = {
     CLUSTER: "projects/{project}/locations/{location}/clusters/{name}",
     "gcp:container/nodePool:NodePool": "{cluster}/nodePools/{name}",
@@ -23,60 +24,60 @@ IDS: Mapping[str, str] = {
     "gcp:compute/router:Router": "projects/{project}/regions/{region}/routers/{name}",
     "gcp:compute/routerNat:RouterNat": "{project}/{region}/{router}/{name}",
     "gcp:compute/globalAddress:GlobalAddress": "projects/{project}/global/addresses/{name}",
+    "gcp:compute/instance:Instance": "projects/{project}/zones/{zone}/instances/{name}",
     "gcp:kms/keyRing:KeyRing": "projects/{project}/locations/{location}/keyRings/{name}",
     "gcp:kms/cryptoKey:CryptoKey": "{keyRing}/cryptoKeys/{name}",
     "gcp:kms/cryptoKeyIAMMember:CryptoKeyIAMMember": "{cryptoKeyId}/{role}/{member}",
-    "gcp:serviceaccount/account:Account": "projects/{project}/serviceAccounts/{accountId}@{project}.iam.gserviceaccount.com",
-    "gcp:serviceAccount/account:Account": "projects/{project}/serviceAccounts/{accountId}@{project}.iam.gserviceaccount.com",
+    "gcp:serviceaccount/account:Account": ACCOUNT_ID,
+    "gcp:serviceAccount/account:Account": ACCOUNT_ID,
     "gcp:projects/iAMMember:IAMMember": "{project}/{role}/{member}",
     "gcp:billing/budget:Budget": "billingAccounts/{billingAccount}/budgets/{name}",
     "gcp:cloudrunv2/service:Service": "projects/{project}/locations/{location}/services/{name}",
     "gcp:cloudrunv2/serviceIamMember:ServiceIamMember": "{name}/{role}/{member}",
-    "gcp:monitoring/notificationChannel:NotificationChannel": "projects/{project}/notificationChannels/{name}",
+    "gcp:monitoring/notificationChannel:NotificationChannel": (
+        "projects/{project}/notificationChannels/{name}"
+    ),
+    "gcp:storage/bucket:Bucket": "{name}",
 }
 """The types that are known, and how Google writes their ids."""
-FIXED = {
-    "name",
-    "location",
-    "region",
-    "project",
-    "cluster",
-    "billingAccount",
-    "accountId",
-    "keyRing",
-    "network",
-    "role",
-}
+FIXED = frozenset(
+    ("name", "location", "region", "zone", "project", "cluster", "billingAccount", "accountId")
+    + ("keyRing", "cryptoKeyId", "network", "role", "member")
+)
 """Inputs that force a new object."""
 NAME = re.compile(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?")
-LABEL_KEY, LABEL_VALUE = re.compile(r"[a-z][a-z0-9_-]{0,62}"), re.compile(r"[a-z0-9_-]{0,63}")
+LABEL_KEY = re.compile(r"[a-z][a-z0-9_-]{0,62}")
+LABEL_VALUE = re.compile(r"[a-z0-9_-]{0,63}")
 NAMED = ("container", "compute")
 RESERVED = "203.0.113."
 """Addresses that lead nowhere (RFC 5737)."""
 
 
 class Google(Cloud):
-    """A notebook with Google's ids, rules for names and labels, and API servers behind GKE clusters."""
+    """Google's ids, its rules for names and labels, and API servers behind GKE clusters."""
 
     package = "gcp"
 
     def __init__(self, notebook: Notebook, clusters: Clusters | None) -> None:
         self._notebook, self._clusters = notebook, clusters
-        self._warned: set[str] = set()
-        self._lock = threading.Lock()
 
     def check(self, request: Request, old: Bag, new: Bag) -> Bag:
         if request.type not in IDS:
             raise Refused(f"the sandbox does not know {request.type}; add it to sandbox/google.py")
         name = request.auto_name(new.get("name") or old.get("name"))
-        family = request.type.split(":")[1].split("/")[0]
+        family = family_of(request.type)
         if family in NAMED and not NAME.fullmatch(name):
             raise Refused(
-                f"Invalid value for field 'name': '{name}'. Must be a match of regex '{NAME.pattern}'"
+                f"Invalid value for field 'name': '{name}'. "
+                f"Must be a match of regex '{NAME.pattern}'"
             )
-        node = new.get("nodeConfig") or {}
-        for labels in (new.get("labels"), new.get("resourceLabels"), node.get("resourceLabels")):
-            if family != "monitoring":
+        if family != "monitoring":  # there, labels are settings of a channel
+            inside = new.get("nodeConfig") or {}
+            for labels in (
+                new.get("labels"),
+                new.get("resourceLabels"),
+                inside.get("resourceLabels"),
+            ):
                 check_labels(labels or {})
         return {**new, "name": name}
 
@@ -84,15 +85,17 @@ class Google(Cloud):
         self, request: Request, old: Bag, new: Bag, state: Bag, paths: list[str]
     ) -> Difference:
         replaces = tuple(path for path in paths if top(path) in FIXED)
-        return Difference(
-            replaces, delete_first=bool(replaces) and old.get("name") == new.get("name")
-        )
+        same_name = old.get("name") == new.get("name")
+        return Difference(replaces, delete_first=bool(replaces) and same_name)
 
     def create(self, request: Request, inputs: Bag) -> tuple[str, Bag]:
         if request.preview:
             return "", inputs
         id_, outputs = self._outputs(request, inputs)
-        self._say(request)
+        kind, what = request.type.split(":")[-1], "recorded only"
+        if request.type == CLUSTER and self._clusters is not None:
+            what = "its API server is real, the rest is recorded"
+        request.warn(f"{kind} on Google Cloud: {what}")
         self._notebook.put(id_, {**outputs, "_type": request.type})
         return id_, outputs
 
@@ -100,11 +103,10 @@ class Google(Cloud):
         page = self._notebook.get(request.id)
         if page is None:
             return None
+        outputs = {key: value for key, value in page.items() if key != "_type"}
         if request.type == CLUSTER:  # its API server may listen elsewhere since a restart
-            page = {**page, **self._api_server(page)}
-        return {key: page.get(key, value) for key, value in (inputs or page).items()}, without_type(
-            page
-        )
+            outputs |= self._api_server(outputs)
+        return {key: outputs.get(key) for key in inputs or outputs}, outputs
 
     def update(self, request: Request, old: Bag, new: Bag, state: Bag) -> Bag:
         outputs = {**{key: value for key, value in state.items() if key not in old}, **new}
@@ -117,13 +119,20 @@ class Google(Cloud):
             self._clusters.remove(cluster_name(old or state))
         self._notebook.put(request.id, None)
 
+    def invoke(self, token: str, arguments: Bag, config: Bag) -> Bag:
+        project = str(arguments.get("projectId") or config.get("project") or "sandbox")
+        match token.split(":")[-1]:
+            case "getProject":
+                told = {"projectId": project, "name": project, "number": number(project)[:12]}
+                return {**told, "id": f"projects/{project}"}
+            case "getClientConfig":
+                told = {key: config.get(key, "") for key in ("region", "zone")}
+                return {**told, "project": project, "accessToken": "sandbox", "id": project}
+        return super().invoke(token, arguments, config)
+
     def _outputs(self, request: Request, inputs: Bag) -> tuple[str, Bag]:
-        facts = {
-            "project": request.config.get("project", "sandbox"),
-            "location": "global",
-            "region": "global",
-            **inputs,
-        }
+        project = request.config.get("project", "sandbox")
+        facts = {"project": project, "location": "global", "region": "global", **inputs}
         id_ = IDS[request.type].format_map(facts)
         more: Bag = {}
         match request.type.split(":")[-1]:
@@ -131,23 +140,17 @@ class Google(Cloud):
                 more = self._api_server(inputs)
             case "Account":
                 email = id_.rsplit("/", 1)[-1]
-                more = {
-                    "email": email,
-                    "member": f"serviceAccount:{email}",
-                    "uniqueId": number(id_),
-                }
+                more = {"email": email, "member": f"serviceAccount:{email}"}
+                more["uniqueId"] = number(id_)
             case "GlobalAddress":
                 more = {"address": f"{RESERVED}{int(number(id_)) % 254 + 1}"}
             case "Service":
-                host = f"https://{facts['name']}-{number(id_)[:12]}.{facts['location']}.run.invalid"
+                digits = number(id_)[:12]
+                host = f"https://{facts['name']}-{digits}.{facts['location']}.run.invalid"
                 more = {"uri": host, "uris": [host]}
         # Only what each type has as an output: the SDK stops at an output of another form.
-        return id_, {
-            **inputs,
-            **more,
-            "project": facts["project"],
-            "selfLink": f"https://sandbox.invalid/{id_}",
-        }
+        link = f"https://sandbox.invalid/{id_}"
+        return id_, {**inputs, **more, "project": facts["project"], "selfLink": link}
 
     def _api_server(self, inputs: Bag) -> Bag:
         if self._clusters is None:
@@ -159,36 +162,27 @@ class Google(Cloud):
         }
         return {"endpoint": server.url, "masterAuth": authority}
 
-    def _say(self, request: Request) -> None:
-        with self._lock:
-            if request.type in self._warned:
-                return
-            self._warned.add(request.type)
-        what = (
-            "its API server is real, the rest is recorded"
-            if request.type == CLUSTER
-            else "recorded only"
-        )
-        request.warn(f"{request.type.split(':')[-1]} on Google Cloud: {what}")
+
+def family_of(token: str) -> str:
+    """`gcp:compute/network:Network` -> `compute`."""
+    return token.split(":")[1].split("/")[0]
 
 
 def check_labels(labels: Mapping[str, str]) -> None:
-    """Google's rules (cloud.google.com, "Labels requirements"); raises Refused."""
+    """Google's rules (cloud.google.com, "Requirements for labels"); raises Refused."""
     for key, value in labels.items():
         if not LABEL_KEY.fullmatch(key) or not LABEL_VALUE.fullmatch(str(value)):
             raise Refused(
-                f"Invalid label '{key}: {value}': lower-case letters, digits, _ and - only, at most 63"
+                f"Invalid label '{key}: {value}': "
+                "lower-case letters, digits, _ and - only, at most 63"
             )
 
 
 def cluster_name(inputs: Mapping[str, str]) -> str:
-    return f"gke-{inputs['name']}"
+    """One API server for each cluster name of a place."""
+    return f"gke-{inputs.get('location', 'global')}-{inputs['name']}"
 
 
 def number(text: str) -> str:
     """A long number that stays the same for the same object."""
     return str(int(hashlib.sha256(text.encode()).hexdigest()[:16], 16))
-
-
-def without_type(page: Bag) -> Bag:
-    return {key: value for key, value in page.items() if key != "_type"}
