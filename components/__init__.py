@@ -1,5 +1,6 @@
 """Pulumi components, one file for each thing you can point at."""
 
+from components.backend import backend
 from components.budget import AppBudget
 from components.edge import EdgeLocations
 from components.inference_cluster import InferenceCluster, clusters
@@ -14,5 +15,6 @@ __all__ = [
     "ModelService",
     "Portfolio",
     "ServerlessBackend",
+    "backend",
     "clusters",
 ]

@@ -1,152 +1,94 @@
-"""Near the users: names that lead to the nearest region, and a CDN in front where asked."""
+"""Near the users: names that lead to the nearest place, and a CDN in front where asked."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 
 import pulumi
 
 from components import facts
+from components.entrance import AtBalancer, AtUrl
 from components.model_service import ModelService
+from components.portfolio import Portfolio
 from components.serverless import ServerlessBackend
 from components.tags import app_tags
 from stacks.records import Stack, is_local_zone
 
-NEAREST_AWS_REGION = {
-    "us-central1": "us-east-2",
-    "us-east1": "us-east-1",
-    "us-west1": "us-west-2",
-    "europe-west1": "eu-west-1",
-    "europe-west4": "eu-central-1",
-    "asia-east1": "ap-east-1",
-    "asia-northeast1": "ap-northeast-1",
-}
-"""Route 53 measures latency to AWS regions only: a Google region answers for the nearest one."""
-CACHING_DISABLED = "4135ea2d-6df8-44a3-9df3-4b5a84be39ad"
-ALL_VIEWER_EXCEPT_HOST = "b689b0a8-53d0-40ab-baf2-68738e2966ac"
-"""CloudFront's managed policies (CloudFront developer guide, "Use managed policies")."""
-TTL_SECONDS = 60
+Backend = ModelService | ServerlessBackend
 
 
 class EdgeLocations(pulumi.ComponentResource):
-    """Latency-routed records with health checks over an app's services, and a CloudFront distribution for `cdn`.
+    """Latency-routed records over an app's services, each with a health check, and a CloudFront
+    distribution for `cdn`.
 
-    The GPU nodes of a Local Zone belong to the app's ModelService there; its record is one more to choose from.
+    A Local Zone's subnets belong to its cluster and are shared (`aws/local_zone.py`), its nodes to
+    the app's ModelService there; its record stands here, under a name of its own.
     """
+
+    cdn_domain: pulumi.Output[str] | None
+    """Where the distribution answers."""
 
     def __init__(
         self,
         name: str,
-        services: Mapping[str, ModelService | ServerlessBackend],
+        services: Sequence[Backend],
         stack: Stack,
-        *,
-        zone_id: pulumi.Output[str] | None,
+        portfolio: Portfolio,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
+        """Raises pulumi.RunError for a CDN whose origin could not be reached."""
         app = stack.apps[name]
         tags = app_tags(stack.portfolio, name, app)
-        told = {**facts.identity(tags), "places": list(app.edge), "data_class": app.data_class}
+        told = {
+            **facts.identity(tags),
+            "places": list(app.edge),
+            "local_zones": [place for place in app.locations if is_local_zone(place)],
+            "data_class": app.data_class,
+        }
         super().__init__("fairweather:index:EdgeLocations", name, told, opts)
-        self._name, self._aws_tags, self._child = name, tags.aws, pulumi.ResourceOptions(parent=self)
-        on_gpu = {place: s for place, s in services.items() if isinstance(s, ModelService)}
-        zone = stack.portfolio.aws.hosted_zone if stack.portfolio.aws else None
-        if zone_id is not None and zone is not None:
-            for place, service in on_gpu.items():
-                self._record(place, service, f"{name}.{zone}", zone_id)
+        child = pulumi.ResourceOptions(parent=self)
+        self.cdn_domain = None
+        if portfolio.zone_id is not None:
+            from components.aws.front import record
+
+            for service in services:
+                if not isinstance(service.entrance, AtUrl):
+                    record(name, service.location, service.entrance, portfolio.zone_id, tags, child)
         if "cdn" in app.edge:
-            self._distribution(f"{name}.{zone}" if zone and on_gpu else None, next(iter(services.values())))
-        self.register_outputs(told)
+            from components.aws.front import distribution
 
-    def _record(self, location: str, service: ModelService, host: str, zone_id: pulumi.Output[str]) -> None:
-        import pulumi_aws as aws
+            origin = origin_of(name, services, stack)
+            self.cdn_domain = distribution(name, origin, tags, child)
+        self.register_outputs({**told, "cdn_domain": self.cdn_domain})
 
-        cloud, place = location.split(":")
-        unique = f"{self._name}-{place}"
-        region = "-".join(place.split("-")[:3]) if cloud == "aws" else NEAREST_AWS_REGION.get(place, "us-east-1")
-        if service.endpoint_zone is not None:
-            if is_local_zone(location):
-                return  # the balancer of its region answers; pods in the zone are behind it
-            aws.route53.Record(
-                unique,
-                zone_id=zone_id,
-                name=host,
-                type="A",
-                set_identifier=place,
-                aliases=[
-                    aws.route53.RecordAliasArgs(
-                        name=service.endpoint, zone_id=service.endpoint_zone, evaluate_target_health=True
-                    )
-                ],
-                latency_routing_policies=[aws.route53.RecordLatencyRoutingPolicyArgs(region=region)],
-                opts=self._child,
+
+def origin_of(name: str, services: Sequence[Backend], stack: Stack) -> pulumi.Input[str]:
+    """The host that the CDN asks: the app's own name, or a service's where it has none."""
+    account, first = stack.portfolio.aws, services[0].entrance
+    where = f"apps.{name}.edge: cdn"
+    if account is None:
+        raise pulumi.RunError(f"{where}: is CloudFront's, so add portfolio.aws, or remove it")
+    if isinstance(first, AtUrl):
+        if services[0].location.startswith("aws:"):
+            raise pulumi.RunError(
+                f"{where}: callers of a function sign for it, and a CDN in between breaks that; "
+                "remove it"
             )
-            return
-        check = aws.route53.HealthCheck(
-            unique,
-            type="HTTPS",
-            ip_address=service.endpoint,
-            fqdn=host,
-            port=443,
-            resource_path="/healthz",
-            request_interval=30,
-            failure_threshold=3,
-            tags=self._aws_tags,
-            opts=self._child,
+        return first.url.apply(host_of)
+    if account.hosted_zone is None:
+        raise pulumi.RunError(
+            f"{where}: the CDN needs the app's name; add portfolio.aws.hosted_zone"
         )
-        aws.route53.Record(
-            unique,
-            zone_id=zone_id,
-            name=host,
-            type="A",
-            set_identifier=place,
-            records=[service.endpoint],
-            ttl=TTL_SECONDS,
-            health_check_id=check.id,
-            latency_routing_policies=[aws.route53.RecordLatencyRoutingPolicyArgs(region=region)],
-            opts=self._child,
-        )
-
-    def _distribution(self, host: str | None, first: ModelService | ServerlessBackend) -> None:
-        import pulumi_aws as aws
-
-        origin = pulumi.Output.from_input(host or first.endpoint.apply(host_of))
-        aws.cloudfront.Distribution(
-            self._name,
-            comment=f"{self._name}: TLS and a short way in; answers are not cached",
-            enabled=True,
-            is_ipv6_enabled=True,
-            http_version="http2and3",
-            price_class="PriceClass_100",
-            origins=[
-                aws.cloudfront.DistributionOriginArgs(
-                    origin_id="app",
-                    domain_name=origin,
-                    custom_origin_config=aws.cloudfront.DistributionOriginCustomOriginConfigArgs(
-                        http_port=80,
-                        https_port=443,
-                        origin_protocol_policy="https-only",
-                        origin_ssl_protocols=["TLSv1.2"],
-                    ),
-                )
-            ],
-            default_cache_behavior=aws.cloudfront.DistributionDefaultCacheBehaviorArgs(
-                target_origin_id="app",
-                viewer_protocol_policy="https-only",
-                allowed_methods=["GET", "HEAD", "OPTIONS", "PUT", "POST", "PATCH", "DELETE"],
-                cached_methods=["GET", "HEAD"],
-                compress=True,
-                cache_policy_id=CACHING_DISABLED,
-                origin_request_policy_id=ALL_VIEWER_EXCEPT_HOST,
-            ),
-            restrictions=aws.cloudfront.DistributionRestrictionsArgs(
-                geo_restriction=aws.cloudfront.DistributionRestrictionsGeoRestrictionArgs(restriction_type="none")
-            ),
-            viewer_certificate=aws.cloudfront.DistributionViewerCertificateArgs(cloudfront_default_certificate=True),
-            tags=self._aws_tags,
-            opts=self._child,
-        )
+    for service in services:
+        entrance = service.entrance
+        if isinstance(entrance, AtBalancer) and not entrance.public:
+            raise pulumi.RunError(
+                f"{where}: the CDN speaks TLS to its origin; "
+                f"add {service.location} under portfolio.aws.certificate_arns"
+            )
+    return first.host
 
 
-def host_of(address: str) -> str:
+def host_of(url: str) -> str:
     """`https://host/path` -> `host`."""
-    return address.split("://")[-1].split("/")[0]
+    return url.rsplit("://", maxsplit=1)[-1].split("/", maxsplit=1)[0]

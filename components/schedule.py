@@ -1,98 +1,122 @@
-"""From a floor by hour to the actions that keep it: cron lines for groups of nodes, cron triggers for KEDA.
+"""From a floor by hour to what keeps it: cron lines for groups of nodes, cron triggers for KEDA.
 
-Hours are UTC. A week is 168 hours from Monday 00:00.
+Hours are UTC. A week has 168 hours from Monday 00:00, and moments are minutes from there.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import pairwise
 
 from stacks.records import HOURS_A_WEEK, Floor
 
 MINUTES_A_DAY, MINUTES_A_WEEK = 1440, 10_080
-WEEKDAYS = ((0, 1, 2, 3, 4), (5, 6))
-"""Monday is 0, in two kinds of day."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """From this moment of every week on, `size` is needed."""
+
+    moment: int
+    size: int
 
 
 @dataclass(frozen=True)
 class Change:
-    """From this moment of every week on, the size is `size`."""
+    """One line of a schedule: at these times of every week, be `size`."""
 
     recurrence: str
     """Cron, UTC."""
     size: int
-    minutes: tuple[int, ...]
-    """The moments, in minutes from Monday 00:00."""
 
 
 @dataclass(frozen=True)
 class Window:
-    """A KEDA cron trigger: `replicas` between two moments of the days named."""
+    """A KEDA cron trigger: at least `size` between each start and the end that follows it."""
 
     start: str
     end: str
-    replicas: int
-    hours: tuple[int, ...]
-    """The hours of the week it covers, from Monday 00:00."""
+    size: int
 
 
 def week(floor: Floor) -> tuple[int, ...]:
-    """The floor of each hour of the week, from Monday 00:00 UTC."""
+    """The floor of each hour of the week, in replicas."""
     return floor.weekday * 5 + floor.weekend * 2
 
 
 def nodes(floor: Floor, replicas_per_node: int) -> tuple[int, ...]:
-    """The floor in whole nodes, by hour of the week."""
+    """The floor of each hour of the week, in whole nodes."""
     return tuple(math.ceil(replicas / replicas_per_node) for replicas in week(floor))
 
 
-def changes(sizes: tuple[int, ...], lead_minutes: float) -> tuple[Change, ...]:
-    """The fewest cron lines that keep, at every minute, what the next `lead_minutes` will need.
+def steps(sizes: Sequence[int], lead_minutes: float) -> tuple[Step, ...]:
+    """The least that is, at every minute, what the next `lead_minutes` will need.
 
-    So a rise comes early enough for nodes to be ready when its hour begins, and a fall comes on the hour. `sizes` has
-    one entry for each hour of the week; moments of the same time of day and size share a line; constant sizes need none.
+    A rise comes so early that what takes `lead_minutes` to start is there when its hour begins; a
+    fall comes on the hour. `sizes` has one entry for each hour of the week. Constant sizes give
+    one step, at Monday 00:00.
     """
     lead = math.ceil(lead_minutes)
-    moments = sorted({(hour * 60 - early) % MINUTES_A_WEEK for hour in range(HOURS_A_WEEK) for early in (0, lead)})
-    needed = {moment: ahead(sizes, moment, lead) for moment in moments}
-    lines: dict[tuple[int, int], list[int]] = {}
-    for before, moment in zip([moments[-1], *moments], moments, strict=False):
-        if needed[moment] != needed[before]:
-            lines.setdefault((moment % MINUTES_A_DAY, needed[moment]), []).append(moment)
-    return tuple(
-        Change(cron(minute, [moment // MINUTES_A_DAY for moment in found]), size, tuple(found))
-        for (minute, size), found in sorted(lines.items())
+    moments = sorted(
+        {
+            (hour * 60 - early) % MINUTES_A_WEEK
+            for hour in range(HOURS_A_WEEK)
+            for early in (0, lead)
+        }
     )
+    needed = [Step(moment, _ahead(sizes, moment, lead)) for moment in moments]
+    changed = [now for before, now in pairwise([needed[-1], *needed]) if now.size != before.size]
+    return tuple(changed or [Step(0, needed[0].size)])
 
 
-def ahead(sizes: tuple[int, ...], moment: int, lead_minutes: int) -> int:
-    """The most that any hour between `moment` and `moment + lead_minutes` needs."""
-    return max(sizes[hour % HOURS_A_WEEK] for hour in range(moment // 60, (moment + lead_minutes) // 60 + 1))
+def changes(steps: Sequence[Step]) -> tuple[Change, ...]:
+    """The fewest cron lines that make these steps: same time of day and same size share one."""
+    if len(steps) == 1:  # every day, so that a new constant holds within a day
+        return (Change("0 0 * * *", steps[0].size),)
+    lines: dict[tuple[int, int], list[int]] = {}
+    for step in steps:
+        lines.setdefault((step.moment % MINUTES_A_DAY, step.size), []).append(step.moment)
+    return tuple(Change(_cron(moments), size) for (_, size), moments in sorted(lines.items()))
 
 
-def cron(minute_of_day: int, weekdays: list[int]) -> str:
-    """`minute hour * * days`, with cron's Sunday = 0."""
-    days = ",".join(str(day) for day in sorted((day + 1) % 7 for day in weekdays))
-    return f"{minute_of_day % 60} {minute_of_day // 60} * * {'*' if len(weekdays) == 7 else days}"
+def windows(steps: Sequence[Step]) -> tuple[Window, ...]:
+    """Triggers of which the highest active one is what the steps say; the least needs none.
 
-
-def windows(floor: Floor) -> tuple[Window, ...]:
-    """KEDA triggers whose highest active one is the floor; hours at the least floor need none (minReplicaCount)."""
+    One trigger a level, "at least 5 from 7:00 to 20:00", so a longer day changes one line.
+    """
     found = []
-    days = (("1-5", floor.weekday, WEEKDAYS[0]), ("0,6", floor.weekend, WEEKDAYS[1]))
-    for cron_days, hourly, weekdays in days:
-        for replicas, run in groupby(range(24), key=lambda hour: hourly[hour]):
-            hours = list(run)
-            if replicas > floor.least:
-                found.append(
-                    Window(
-                        f"0 {hours[0]} * * {cron_days}",
-                        # Cron has no 24:00; the autoscaler's scale-down window bridges the minute to midnight.
-                        f"0 {hours[-1] + 1} * * {cron_days}" if hours[-1] < 23 else f"59 23 * * {cron_days}",
-                        replicas,
-                        tuple(day * 24 + hour for day in weekdays for hour in hours),
-                    )
-                )
+    for level in sorted({step.size for step in steps})[1:]:
+        above = [(step.moment, step.size >= level) for step in steps]
+        edges = [now for before, now in pairwise([above[-1], *above]) if now[1] != before[1]]
+        alike: dict[tuple[int, int], list[int]] = {}
+        for (moment, rises), (after, _) in pairwise([*edges, edges[0]]):
+            if rises:
+                minutes = (after - moment) % MINUTES_A_WEEK
+                alike.setdefault((moment % MINUTES_A_DAY, minutes), []).append(moment)
+        for (_, minutes), starts in sorted(alike.items()):
+            ends = [(start + minutes) % MINUTES_A_WEEK for start in starts]
+            found.append(Window(_cron(starts), _cron(ends), level))
     return tuple(found)
+
+
+def slug(recurrence: str) -> str:
+    """A cron line as part of a name: `54 6 * * 1,2` -> `0654-12`, `0 0 * * *` -> `0000`."""
+    minute, hour, _, _, days = recurrence.split(" ")
+    return f"{hour:0>2}{minute:0>2}" + ("" if days == "*" else f"-{days.replace(',', '')}")
+
+
+def _ahead(sizes: Sequence[int], moment: int, lead: int) -> int:
+    """The most that any hour between `moment` and `moment + lead` needs."""
+    last = (moment + lead) // 60
+    return max(sizes[hour % HOURS_A_WEEK] for hour in range(moment // 60, last + 1))
+
+
+def _cron(moments: Iterable[int]) -> str:
+    """`minute hour * * days` for moments of one time of day; cron's Sunday is 0."""
+    moments = list(moments)
+    days = sorted((moment // MINUTES_A_DAY + 1) % 7 for moment in moments)
+    minute = moments[0] % MINUTES_A_DAY
+    named = "*" if len(days) == 7 else ",".join(map(str, days))
+    return f"{minute % 60} {minute // 60} * * {named}"

@@ -1,0 +1,1 @@
+"""What components are made of inside a cluster, whichever cloud it is on."""
