@@ -256,6 +256,7 @@ ROWS = (
         "describe_tags:Tags[0]",
         "delete_tags",
         id="{autoscalingGroupName},{tag[key]}",
+        names={"tag": (), "tags": "Tags"},
         fix=group_tag_fix,
         update=("create_or_update_tags",),
         see=lambda live, _aws, _bag: {"tag": live, "autoscalingGroupName": live["ResourceId"]},
