@@ -29,7 +29,7 @@ def replica_hour_usd(app: App, location: str, book: PriceBook) -> float | None:
     serving = app.serving
     if isinstance(serving, GpuServing):
         machine = gpu_machine(location, serving.gpu, serving.gpus_per_replica)
-        hourly = book.hourly(machine.name, location)
+        hourly = book.hourly(machine.name, location, machine.accelerator, machine.gpus)
         return None if hourly is None else hourly / machine.replicas(serving.gpus_per_replica)
     return warm_hour_usd(serving, location, book)
 
@@ -38,7 +38,11 @@ def warm_hour_usd(serving: ServerlessServing, location: str, book: PriceBook) ->
     """USD to keep one Lambda execution environment, or one Cloud Run instance, ready for an hour."""
     if location.startswith("aws:"):
         gib_second = book.price("lambda", "provisioned-concurrency", location)
-        return None if gib_second is None else gib_second * serving.resources.memory_gib * SECONDS_AN_HOUR
+        return (
+            None
+            if gib_second is None
+            else gib_second * serving.resources.memory_gib * SECONDS_AN_HOUR
+        )
     cpu, memory = (book.price("cloud-run", part, location) for part in ("idle-vcpu", "idle-memory"))
     if cpu is None or memory is None:
         return None

@@ -1,0 +1,38 @@
+"""The gate's bill of materials: every rule that `pulumi preview` and `pulumi up` are held to."""
+
+import sys
+from pathlib import Path
+
+import claims
+import cost
+import fairness
+import gate
+import images
+import quotas
+import settings
+import tagging
+import waiver_rules
+import waivers
+from pricing.book import PriceBook, PriceBookError
+from pulumi_policy import PolicyPack
+
+HERE = Path(__file__).resolve().parent
+
+try:
+    thresholds = settings.thresholds(HERE / "thresholds.yaml")
+    exemptions = waivers.load(HERE / "waivers.yaml")
+    book = PriceBook.load()
+except (settings.SettingsError, PriceBookError) as error:
+    sys.exit(str(error))
+
+rules = (
+    *tagging.rules(thresholds),
+    *images.rules(),
+    *quotas.rules(thresholds),
+    *fairness.rules(thresholds),
+    *claims.rules(),
+    *cost.rules(thresholds, book),
+)
+PolicyPack(
+    "guardrails", gate.policies((*rules, *waiver_rules.rules(rules, exemptions)), exemptions)
+)

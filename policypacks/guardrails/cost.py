@@ -1,0 +1,174 @@
+"""What a change would cost a month, held against the budgets that the stack declares. Blocks on the expected cost."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from gate import Finding, Rule, StackRule
+from pricing.book import PriceBook
+from pricing.declared import Declared, Resource
+from pricing.labels import SHARED
+from pricing.resources import Estimate, price, reasons
+from pricing.week import Range
+from settings import Thresholds
+
+APP, PORTFOLIO = "fairweather:index:AppBudget", "fairweather:index:Portfolio"
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What one component says may be spent a month."""
+
+    usd: float
+    """NaN where it says no number."""
+    urn: str
+
+    @property
+    def is_sound(self) -> bool:
+        return math.isfinite(self.usd) and self.usd > 0
+
+
+def rules(thresholds: Thresholds, book: PriceBook) -> tuple[Rule, ...]:
+    def priced(
+        check: Callable[[Declared, Estimate], Iterator[Finding]],
+    ) -> Callable[[Declared], Iterator[Finding]]:
+        return lambda declared: check(declared, price(declared, book))
+
+    return (
+        StackRule(
+            name="app-cost-within-budget",
+            description="The expected monthly cost of each app is within its budget.",
+            check=priced(apps_over),
+        ),
+        StackRule(
+            name="portfolio-cost-within-budget",
+            description="The expected monthly cost of everything is within the portfolio's budget.",
+            check=priced(lambda declared, estimate: portfolio_over(declared, estimate, thresholds)),
+        ),
+        StackRule(
+            name="machines-are-priced",
+            description="Nearly all machines have a price, so that budgets mean something.",
+            check=priced(lambda _, estimate: unpriced_machines(estimate, thresholds)),
+        ),
+        StackRule(
+            name="cost-range-within-budget",
+            description="Even with every ceiling reached all month, cost stays within budget.",
+            check=priced(ranges_over),
+            level="advisory",
+        ),
+        StackRule(
+            name="costs-are-known",
+            description="Each resource has a price; those without are in no sum.",
+            check=priced(lambda _, estimate: unpriced(estimate)),
+            level="advisory",
+        ),
+    )
+
+
+def apps_over(declared: Declared, estimate: Estimate) -> Iterator[Finding]:
+    budgets, cost = of_apps(declared), estimate.by_app()
+    for app, budget in budgets.items():
+        if not budget.is_sound:
+            problem = f"{app} has a budget of {budget.usd} USD"
+            yield Finding(f"{problem}; give it one above zero under fairweather:apps.", budget.urn)
+        elif app in cost and cost[app].expected > budget.usd:
+            measured = f"{app} is expected to cost {told(cost[app])}"
+            remedy = "Lower its capacity or raise the budget."
+            limit = f"its budget is {dollars(budget.usd)}"
+            yield Finding(f"{measured}; {limit}. {_largest(estimate, app)} {remedy}", budget.urn)
+    if of_portfolio(declared) is None:
+        return
+    for app in sorted(set(cost) - set(budgets) - {SHARED}):
+        if cost[app].expected > 0:
+            measured = f"{app} has no budget and is expected to cost {told(cost[app])}"
+            remedy = "give it one under fairweather:apps, or tag its resources with an app that has"
+            yield Finding(f"{measured}; {remedy}.")
+
+
+def portfolio_over(
+    declared: Declared, estimate: Estimate, thresholds: Thresholds
+) -> Iterator[Finding]:
+    budget, cost = of_portfolio(declared), estimate.total()
+    if budget is None:
+        if cost.expected > thresholds.undeclared_usd:
+            measured = f"the stack is expected to cost {told(cost)} and declares no budget"
+            limit = f"without one it may cost {dollars(thresholds.undeclared_usd)}"
+            yield Finding(f"{measured}; {limit}. Declare a fairweather Portfolio.")
+    elif not budget.is_sound:
+        problem = f"the portfolio has a budget of {budget.usd} USD"
+        yield Finding(f"{problem}; give it one above zero.", budget.urn)
+    elif cost.expected > budget.usd:
+        measured = f"everything together is expected to cost {told(cost)}"
+        limit = f"the portfolio's budget is {dollars(budget.usd)}"
+        yield Finding(f"{measured}; {limit}. Lower capacity or raise the budget.", budget.urn)
+
+
+def ranges_over(declared: Declared, estimate: Estimate) -> Iterator[Finding]:
+    cost = estimate.by_app()
+    limits = [(app, cost[app], budget) for app, budget in of_apps(declared).items() if app in cost]
+    portfolio = of_portfolio(declared)
+    if portfolio is not None:
+        limits.append(("everything together", estimate.total(), portfolio))
+    for what, amount, budget in limits:
+        if amount.expected <= budget.usd < amount.high:
+            measured = f"{what} may cost up to {dollars(amount.high)} a month"
+            limit = f"the budget is {dollars(budget.usd)}"
+            yield Finding(f"{measured} with every ceiling reached; {limit}.", budget.urn)
+
+
+def unpriced_machines(estimate: Estimate, thresholds: Thresholds) -> Iterator[Finding]:
+    without, every = estimate.unpriced_machines()
+    if every and without / every > thresholds.unpriced_machines:
+        measured = f"{without:g} of {every:g} machines have no price ({without / every:.0%})"
+        limit = f"the limit is {thresholds.unpriced_machines:.0%}"
+        remedy = "Add rows to pricing/prices.csv, or choose machines that are sold there."
+        yield Finding(f"{measured}, {limit}: {_why(estimate)}. {remedy}")
+
+
+def unpriced(estimate: Estimate) -> Iterator[Finding]:
+    for kind, lines in reasons(estimate.of_state("unpriced")).items():
+        why = "; ".join(sorted({line.why for line in lines}))
+        yield Finding(f"{len(lines)} of {kind} in no sum: {why}. Add rows to pricing/prices.csv.")
+
+
+def of_apps(declared: Declared) -> dict[str, Budget]:
+    """The budget of each app; the smallest where it is said twice."""
+    found: dict[str, Budget] = {}
+    for component in declared.of_type(APP):
+        app, budget = str(component.inputs.get("app")), _budget(component)
+        if app not in found or not budget.usd >= found[app].usd:
+            found[app] = budget
+    return found
+
+
+def of_portfolio(declared: Declared) -> Budget | None:
+    found = [_budget(component) for component in declared.of_type(PORTFOLIO)]
+    return min(found, key=lambda budget: budget.usd, default=None)
+
+
+def _budget(component: Resource) -> Budget:
+    usd = component.number("monthly_budget_usd")
+    return Budget(math.nan if usd is None else usd, component.urn)
+
+
+def _largest(estimate: Estimate, app: str) -> str:
+    lines = [line for line in estimate.lines if line.app == app and line.usd is not None]
+    top = max(lines, key=lambda line: line.usd.expected if line.usd else 0.0)
+    return f"Most of it: {top.name}, {top.why}."
+
+
+def _why(estimate: Estimate) -> str:
+    fleets = {fleet.resource.urn for fleet in estimate.fleets}
+    return "; ".join(
+        sorted({line.why for line in estimate.of_state("unpriced") if line.urn in fleets})
+    )
+
+
+def told(cost: Range) -> str:
+    return f"{dollars(cost.expected)} a month ({dollars(cost.low)} to {dollars(cost.high)})"
+
+
+def dollars(usd: float) -> str:
+    return f"${usd:,.0f}"

@@ -1,0 +1,246 @@
+"""Models are fair by evidence: counts for each slice, judged here, of the digest that is deployed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from itertools import permutations
+from typing import Any, Literal
+
+from gate import ResourceRule, Rule, today
+from intervals import Rate, contrast, critical
+from pricing.declared import Resource
+from settings import Fairness, Thresholds, Tolerance
+
+SCHEMA = "fairweather/fairness/1"
+DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+Verdict = Literal["pass", "fail", "insufficient"]
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """The verdict over one comparison of slices, and the pair of slices that decides it."""
+
+    verdict: Verdict
+    text: str
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One metric, counted for each slice of one attribute in one modality."""
+
+    modality: str
+    attribute: str
+    metric: str
+    slices: Mapping[str, Rate]
+
+    @property
+    def pairs(self) -> int:
+        return len(self.slices) * (len(self.slices) - 1) // 2
+
+
+class EvidenceError(ValueError):
+    """Evidence that says nothing: what is wrong with it."""
+
+
+def rules(thresholds: Thresholds) -> tuple[Rule, ...]:
+    policy = thresholds.fairness
+    return (
+        ResourceRule(
+            name="fairness-evidence-holds",
+            description="Each model has fairness evidence of its own digest, in date and well-formed.",
+            check=lambda resource: unfounded(resource, policy, today()),
+        ),
+        ResourceRule(
+            name="fairness-is-shown",
+            description="No two slices differ by more than the tolerance, by a confidence bound.",
+            check=lambda resource: unfair(resource, policy, "fail"),
+        ),
+        ResourceRule(
+            name="fairness-is-decided",
+            description="There is enough evidence to tell whether slices differ by more than the tolerance.",
+            check=lambda resource: unfair(resource, policy, "insufficient"),
+            level="mandatory" if policy.insufficient == "mandatory" else "advisory",
+        ),
+    )
+
+
+def unfounded(resource: Resource, policy: Fairness, day: date) -> Iterator[str]:
+    """Why the evidence of a model cannot be relied on."""
+    model = model_of(resource)
+    if model is None:
+        return
+    who = f"{resource.name}: model {model.get('name')} {model.get('version')}"
+    remedy = "measure it with `fairweather evidence fairness`"
+    evidence = model.get("fairness")
+    if not isinstance(evidence, Mapping):
+        yield f"{who} has no fairness evidence; {remedy}."
+        return
+    if not DIGEST.fullmatch(str(model.get("digest"))):
+        yield f"{who} has the digest {model.get('digest')!r}; give the sha256 of its weights."
+    for key, said, meant in (
+        ("schema", evidence.get("schema"), SCHEMA),
+        ("model", evidence.get("model"), model.get("name")),
+        ("version", evidence.get("version"), model.get("version")),
+        ("digest", evidence.get("digest"), model.get("digest")),
+    ):
+        if said != meant:
+            yield f"{who}: its fairness evidence is for the {key} {said!r}, deployed is {meant!r}; {remedy}."
+    yield from (
+        f"{who}: its fairness evidence {problem}; {remedy}." for problem in _dates(evidence, day)
+    )
+    try:
+        found = comparisons(evidence)
+    except EvidenceError as error:
+        yield f"{who}: its fairness evidence {error}; {remedy}."
+        return
+    wanted = policy.attributes.get(str(model.get("modality")), ())
+    if not {item.attribute for item in found} & set(wanted):
+        missing = ", ".join(wanted) or "the attributes of its modality"
+        yield f"{who}: its fairness evidence compares none of {missing}; {remedy}."
+
+
+def unfair(resource: Resource, policy: Fairness, verdict: Verdict) -> Iterator[str]:
+    """Comparisons with one verdict; evidence that cannot be read is told by the rule on evidence."""
+    model = model_of(resource)
+    if model is None or not isinstance(model.get("fairness"), Mapping):
+        return
+    try:
+        found = comparisons(model["fairness"])
+    except EvidenceError:
+        return
+    for judgement in judged(found, policy, sensitive=model.get("sensitive_domain") is True):
+        if judgement.verdict == verdict:
+            yield f"{resource.name}: model {model.get('name')} {model.get('version')}: {judgement.text}"
+
+
+def model_of(resource: Resource) -> Mapping[str, Any] | None:
+    """The model that a component says it serves."""
+    model = resource.inputs.get("model") if resource.cloud == "fairweather" else None
+    return model if isinstance(model, Mapping) else None
+
+
+def judged(found: list[Comparison], policy: Fairness, *, sensitive: bool) -> list[Judgement]:
+    """One judgement a comparison. The confidence is that of all pairs of slices of the model together."""
+    z = critical(policy.confidence, sum(item.pairs for item in found))
+    return [_judge(item, policy, z, sensitive=sensitive) for item in found]
+
+
+def _judge(item: Comparison, policy: Fairness, z: float, *, sensitive: bool) -> Judgement:
+    what = f"{item.metric} by {item.attribute} ({item.modality})"
+    tolerance = (policy.sensitive.get(item.metric) if sensitive else None) or policy.tolerances.get(
+        item.metric
+    )
+    if tolerance is None:
+        return Judgement(
+            "insufficient", f"{what}: the pack has no tolerance for it; add one to thresholds.yaml."
+        )
+    worst = max(permutations(item.slices, 2), key=lambda pair: _beyond(item, pair, tolerance, z))
+    low, high = _bounds(item, worst, tolerance, z)
+    better, worse = worst
+    rates = " against ".join(
+        f"{item.slices[s].value:.1%} of {item.slices[s].n:,} {s}" for s in worst
+    )
+    limit = (
+        f"a difference of {tolerance.max_difference:g}"
+        if tolerance.min_ratio is None
+        else f"a ratio of {tolerance.min_ratio:g}"
+    )
+    verdict: Verdict = "fail" if low > 0 else "pass" if high <= 0 else "insufficient"
+    if verdict == "fail":
+        return Judgement(
+            verdict,
+            f"{what}: {rates}, beyond {limit} with confidence; {worse} is worse off than {better}. "
+            "Deploy another version, or mend this one.",
+        )
+    if verdict == "insufficient":
+        return Judgement(
+            verdict,
+            f"{what}: {rates}; too few to tell from {limit}. Measure more of {better} and {worse}.",
+        )
+    return Judgement(verdict, f"{what}: {rates}, within {limit}.")
+
+
+def _bounds(
+    item: Comparison, pair: tuple[str, str], tolerance: Tolerance, z: float
+) -> tuple[float, float]:
+    """The interval of how far a pair lies beyond the tolerance: above zero fails, at or below passes."""
+    better, worse = item.slices[pair[0]], item.slices[pair[1]]
+    if tolerance.min_ratio is not None:  # worse / better >= r, as r * better - worse <= 0
+        low, high = contrast(worse, better, tolerance.min_ratio, z)
+        return -high, -low
+    low, high = contrast(better, worse, 1.0, z)
+    limit = tolerance.max_difference or 0.0
+    return low - limit, high - limit
+
+
+def _beyond(
+    item: Comparison, pair: tuple[str, str], tolerance: Tolerance, z: float
+) -> tuple[bool, float]:
+    """Orders pairs by what decides the verdict: one that fails first, then the one that may lie furthest beyond."""
+    low, high = _bounds(item, pair, tolerance, z)
+    return low > 0, high
+
+
+def comparisons(evidence: Mapping[str, Any]) -> list[Comparison]:
+    """The counts of one evidence file. Raises EvidenceError."""
+    listed = evidence.get("comparisons")
+    if not isinstance(listed, list) or not listed:
+        raise EvidenceError("compares nothing")
+    return [_comparison(item, f"comparisons[{at}]") for at, item in enumerate(listed)]
+
+
+def _comparison(item: Any, place: str) -> Comparison:
+    if not isinstance(item, Mapping):
+        raise EvidenceError(f"has no map at {place}")
+    words = [item.get(key) for key in ("modality", "attribute", "metric")]
+    if not all(isinstance(word, str) and word for word in words):
+        raise EvidenceError(f"lacks modality, attribute or metric at {place}")
+    listed = item.get("slices")
+    slices: dict[str, Rate] = {}
+    for entry in listed if isinstance(listed, list) else ():
+        if (
+            not isinstance(entry, Mapping)
+            or not isinstance(entry.get("slice"), str)
+            or entry["slice"] in slices
+        ):
+            raise EvidenceError(f"has a slice without a name of its own at {place}")
+        slices[entry["slice"]] = _rate(entry, f"{place} {entry['slice']}")
+    if len(slices) < 2:
+        raise EvidenceError(f"has fewer than two slices at {place}")
+    return Comparison(str(words[0]), str(words[1]), str(words[2]), slices)
+
+
+def _rate(entry: Mapping[str, Any], place: str) -> Rate:
+    counts = []
+    for key in ("k", "n"):
+        value = entry.get(key)
+        if (
+            isinstance(value, bool)
+            or not isinstance(value, int | float)
+            or value != value // 1
+            or abs(value) > 1e12
+        ):
+            raise EvidenceError(f"has {key} = {value!r} at {place}, which is no count")
+        counts.append(int(value))
+    k, n = counts
+    if not 0 <= k <= n or n == 0:
+        raise EvidenceError(f"counts {k} of {n} at {place}")
+    return Rate(k, n)
+
+
+def _dates(evidence: Mapping[str, Any], day: date) -> Iterator[str]:
+    window = evidence.get("window")
+    window = window if isinstance(window, Mapping) else {}
+    said = [window.get("from"), window.get("to"), evidence.get("created"), evidence.get("expires")]
+    try:
+        start, end, created, expires = (date.fromisoformat(str(value)) for value in said)
+    except ValueError:
+        yield "lacks window.from, window.to, created or expires as days such as 2026-10-20"
+        return
+    if not start <= end <= created <= day:
+        yield f"was made on {created} over {start} to {end}, which is not in order or lies ahead of {day}"
+    if expires < day:
+        yield f"expired on {expires}"

@@ -1,0 +1,139 @@
+"""From rules to policies: a rule looks at plain records and says what is wrong; this brings Pulumi and the waivers in.
+
+A rule sees unknown values as `pricing.declared.UNKNOWN`, so that one of them never switches it off.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any, Literal
+
+from pricing.declared import UNKNOWN, Declared, Resource
+from pulumi_policy import (
+    EnforcementLevel,
+    Policy,
+    ReportViolation,
+    ResourceValidationArgs,
+    ResourceValidationPolicy,
+    StackValidationArgs,
+    StackValidationPolicy,
+)
+from pulumi_policy.proxy import UnknownValueError
+from waivers import Waiver, waived
+
+Level = Literal["mandatory", "advisory"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a stack rule says of one resource, or of the whole stack where `urn` is empty."""
+
+    message: str
+    urn: str = ""
+
+
+@dataclass(frozen=True)
+class ResourceRule:
+    """Judges one resource by itself, before the engine touches it. The name says what holds when it passes."""
+
+    name: str
+    description: str
+    check: Callable[[Resource], Iterable[str]]
+    level: Level = "mandatory"
+
+    def findings(self, declared: Declared) -> Iterator[Finding]:
+        """What it says of all resources of a stack."""
+        for resource in declared:
+            for message in self.check(resource):
+                yield Finding(message, resource.urn)
+
+
+@dataclass(frozen=True)
+class StackRule:
+    """Judges all resources of a stack together."""
+
+    name: str
+    description: str
+    check: Callable[[Declared], Iterable[Finding]]
+    level: Level = "mandatory"
+
+    def findings(self, declared: Declared) -> Iterator[Finding]:
+        """What it says of a stack."""
+        yield from self.check(declared)
+
+
+Rule = ResourceRule | StackRule
+
+
+def today() -> date:
+    """The day by which evidence and waivers expire, UTC."""
+    return datetime.now(UTC).date()
+
+
+def policies(rules: Sequence[Rule], waivers: Sequence[Waiver]) -> list[Policy]:
+    """The rules as Pulumi takes them; what a current waiver covers is not reported."""
+    return [
+        _resource_policy(rule, waivers)
+        if isinstance(rule, ResourceRule)
+        else _stack_policy(rule, waivers)
+        for rule in rules
+    ]
+
+
+def _resource_policy(rule: ResourceRule, waivers: Sequence[Waiver]) -> Policy:
+    def validate(args: ResourceValidationArgs, report: ReportViolation) -> None:
+        for message in rule.check(resource_of(args)):
+            if not waived(waivers, rule.name, args.urn, today()):
+                report(message, args.urn)
+
+    level = EnforcementLevel(rule.level)
+    return ResourceValidationPolicy(rule.name, rule.description, validate, level)
+
+
+def _stack_policy(rule: StackRule, waivers: Sequence[Waiver]) -> Policy:
+    def validate(args: StackValidationArgs, report: ReportViolation) -> None:
+        for finding in rule.check(declared_of(args)):
+            if not waived(waivers, rule.name, finding.urn, today()):
+                report(finding.message, finding.urn or None)
+
+    level = EnforcementLevel(rule.level)
+    return StackValidationPolicy(rule.name, rule.description, validate, level)
+
+
+def resource_of(args: ResourceValidationArgs) -> Resource:
+    """One resource as the engine offers it: its inputs."""
+    provider = args.provider.urn if args.provider else ""
+    return Resource(
+        args.urn, args.resource_type, bare(args.props), provider=f"{provider}::" if provider else ""
+    )
+
+
+def declared_of(args: StackValidationArgs) -> Declared:
+    """All resources as the engine offers them: what their provider answered, with parents and dependencies."""
+    found = []
+    for one in args.resources:
+        needs = {
+            key: tuple(r.urn for r in needed) for key, needed in one.property_dependencies.items()
+        }
+        parent = one.parent.urn if one.parent else ""
+        provider = f"{one.provider.urn}::" if one.provider else ""
+        found.append(Resource(one.urn, one.resource_type, bare(one.props), parent, needs, provider))
+    return Declared(found)
+
+
+def bare(value: Any) -> Any:
+    """Dictionaries and lists without Pulumi's proxies, which raise where a value is unknown."""
+    if isinstance(value, Mapping):
+        return {key: _held(value, key) for key in value}
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
+        return [_held(value, at) for at in range(len(value))]
+    return value
+
+
+def _held(value: Any, key: Any) -> Any:
+    try:
+        return bare(value[key])
+    except UnknownValueError:
+        return UNKNOWN

@@ -1,0 +1,112 @@
+"""How many GPUs an app may reach, and on which machines anything may run."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from fnmatch import fnmatchcase
+from typing import Any
+
+from gate import Finding, ResourceRule, Rule, StackRule
+from pricing.capacity import Fleet, fleets
+from pricing.declared import UNKNOWNS, Declared, Resource
+from settings import Thresholds
+
+PATHS: Mapping[str, tuple[str, ...]] = {
+    "aws:eks/nodeGroup:NodeGroup": ("instanceTypes",),
+    "aws:ec2/launchTemplate:LaunchTemplate": ("instanceType",),
+    "aws:ec2/launchConfiguration:LaunchConfiguration": ("instanceType",),
+    "aws:ec2/instance:Instance": ("instanceType",),
+    "aws:ec2/spotInstanceRequest:SpotInstanceRequest": ("instanceType",),
+    "aws:ec2/capacityReservation:CapacityReservation": ("instanceType",),
+    "gcp:compute/instance:Instance": ("machineType",),
+    "gcp:compute/instanceTemplate:InstanceTemplate": ("machineType",),
+    "gcp:container/nodePool:NodePool": ("nodeConfig.machineType",),
+    "gcp:container/cluster:Cluster": ("nodeConfig.machineType",),
+}
+"""Properties that name machines."""
+KARPENTER = "kubernetes:karpenter.sh/v1:NodePool"
+INSTANCE_TYPE = "node.kubernetes.io/instance-type"
+
+
+def rules(thresholds: Thresholds) -> tuple[Rule, ...]:
+    return (
+        ResourceRule(
+            name="machines-are-allowed",
+            description="Machines are of the types that the policy owners allow.",
+            check=lambda resource: foreign(resource, thresholds.machines),
+        ),
+        StackRule(
+            name="gpus-within-quota",
+            description="No app, and not the portfolio, can reach more GPUs than its quota.",
+            check=lambda declared: too_many(declared, thresholds),
+        ),
+    )
+
+
+def foreign(resource: Resource, allowed: Mapping[str, tuple[str, ...]]) -> Iterator[str]:
+    cloud = "aws" if resource.type == KARPENTER else resource.cloud
+    patterns = allowed.get(cloud, ())
+    if resource.type == KARPENTER and not machines(resource):
+        yield f"{resource.name} takes machines of any type; require {INSTANCE_TYPE} In one of {', '.join(patterns)}."
+    for machine in machines(resource):
+        if machine not in UNKNOWNS and not any(
+            fnmatchcase(machine, pattern) for pattern in patterns
+        ):
+            choice = f"allowed on {cloud}: {', '.join(patterns)}"
+            yield f"{resource.name} runs on {machine}; {choice}. Choose one of them."
+
+
+def machines(resource: Resource) -> list[str]:
+    """Machine types that one resource names."""
+    if resource.type == KARPENTER:
+        return [
+            str(value)
+            for item in resource.items("spec.template.spec.requirements")
+            if isinstance(item, Mapping)
+            and item.get("key") == INSTANCE_TYPE
+            and item.get("operator") == "In"
+            for value in item.get("values") or ()
+        ]
+    found: list[Any] = [resource.get(path) for path in PATHS.get(resource.type, ())]
+    found += [
+        item.get("instanceType")
+        for item in resource.items("mixedInstancesPolicy.launchTemplate.overrides")
+        if isinstance(item, Mapping)
+    ]
+    flat = [inner for item in found for inner in (item if isinstance(item, list) else [item])]
+    return [str(machine).rsplit("/", 1)[-1] for machine in flat if machine]
+
+
+def too_many(declared: Declared, thresholds: Thresholds) -> Iterator[Finding]:
+    """GPUs at the ceiling, by app and together; a fleet whose GPUs nobody can count is a finding of its own."""
+    reach: dict[str, float] = defaultdict(float)
+    for fleet in fleets(declared):
+        count = _gpus(fleet)
+        if isinstance(count, str):
+            yield Finding(f"{fleet.resource.name}: {count}", fleet.resource.urn)
+        else:
+            reach[fleet.app] += count
+    for app, count in sorted(reach.items()):
+        quota = thresholds.gpus_by_app.get(app, thresholds.gpus_default)
+        if count > quota:
+            yield Finding(
+                f"{app} can reach {count:g} GPUs, its quota is {quota:g}; lower its ceilings in fairweather:capacity."
+            )
+    total = sum(reach.values())
+    if total > thresholds.gpus_portfolio:
+        yield Finding(
+            f"the portfolio can reach {total:g} GPUs, its quota is {thresholds.gpus_portfolio:g}; lower ceilings."
+        )
+
+
+def _gpus(fleet: Fleet) -> float | str:
+    each = fleet.gpus_each
+    if each == 0:
+        return 0.0
+    if fleet.count is None:
+        return f"{fleet.why}, so its GPUs cannot be counted; give it a limit."
+    if each is None:
+        named = ", ".join(fleet.machines) or "a type that is not known before deployment"
+        return f"GPUs of {named} are not known to the pack; name a type of pricing/machines.py."
+    return each * fleet.count.high
