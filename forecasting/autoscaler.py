@@ -53,7 +53,7 @@ def _delayed(demand: Array, lag: int, memory: int) -> Array:
     known = np.full(demand.shape, np.nan)
     for back in range(lag, lag + memory):
         known[back:] = np.fmax(known[back:], demand[: len(demand) - back])
-    return np.nan_to_num(known)
+    return np.asarray(np.nan_to_num(known))
 
 
 def replicas(floor: Array, ceiling: Array | float, need: Array) -> Array:

@@ -60,7 +60,8 @@ def scales(folded: Folded, origins: NDArray[np.int64]) -> Array:
     total = np.cumsum(means[PADDED_DAYS:], axis=0)
     known = origins - PADDED_DAYS
     all_time = total[known - 1] / known[:, None]
-    return np.maximum(np.maximum(week, LEAST_SHARE_OF_ALL_TIME * all_time), TINY)
+    guarded = np.maximum(week, LEAST_SHARE_OF_ALL_TIME * all_time)
+    return np.asarray(np.maximum(guarded, TINY))
 
 
 def peaks(folded: Folded, origins: NDArray[np.int64]) -> Array:
@@ -127,7 +128,8 @@ def _weekly_profiles(
     x = folded.days
 
     def level(origin: NDArray[np.int64]) -> Array:
-        return np.stack([x[origin - j] for j in range(1, PROFILE_LEVEL_DAYS + 1)]).mean((0, 2))
+        days = [x[origin - j] for j in range(1, PROFILE_LEVEL_DAYS + 1)]
+        return np.asarray(np.stack(days).mean((0, 2)))
 
     now = level(origins)[:, None]
     least = 0.05 * scale[:, None]

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from forecasting.experts import HOURS, PADDED_DAYS, Folded, experts, fold, peaks, scales
 from forecasting.pinball import fit_quantile
@@ -23,7 +24,7 @@ MAX_TRAINING_SERIES = 300
 SERIES_AT_ONCE = 1000
 
 
-class DemandForecaster(BaseEstimator):
+class DemandForecaster(BaseEstimator):  # type: ignore[misc]
     def __init__(
         self,
         levels: Sequence[float] = (0.5, 0.9, 0.95, 0.99),
@@ -51,14 +52,16 @@ class DemandForecaster(BaseEstimator):
     def predict(self, hours: int = HOURS) -> pd.DataFrame:
         days = -(-hours // HOURS)
         if days > 1 and "later" not in self.coefficients_:
-            self.coefficients_["later"] = self._learn(list(range(1, 7)))
+            self.coefficients_["later"] = self._learn([1, 3, 5])
         parts = [
             self._predict(self.values_[:, first : first + SERIES_AT_ONCE], days)
             for first in range(0, self.values_.shape[1], SERIES_AT_ONCE)
         ]
         quantiles = np.concatenate(parts, axis=1)[:hours]
         index = pd.date_range(self.last_ + pd.Timedelta("1h"), periods=hours, freq="h")
-        columns = pd.MultiIndex.from_product([self.series_, self.levels_], names=["series", "level"])
+        columns = pd.MultiIndex.from_product(
+            [self.series_, self.levels_], names=["series", "level"]
+        )
         return pd.DataFrame(quantiles.reshape(hours, -1), index=index, columns=columns)
 
     def _folded(self, values: Array) -> Folded:
@@ -66,7 +69,7 @@ class DemandForecaster(BaseEstimator):
         return fold(values, last, ahead_days=7)
 
     def _learn(self, leads: list[int]) -> Array:
-        """[level, expert]"""
+        """Coefficients [level, expert] from every past day, for days that far ahead."""
         count = self.values_.shape[1]
         some = np.unique(np.linspace(0, count - 1, min(count, MAX_TRAINING_SERIES)).astype(int))
         folded = self._folded(self.values_[:, some])
@@ -83,28 +86,37 @@ class DemandForecaster(BaseEstimator):
             rows.append(experts(folded, origins, lead, scale).reshape(target.size, -1))
             targets.append((target / scale[:, None]).ravel())
             age = folded.origin - (origins + lead)
-            used = (scale > 1e-8)[:, None] * np.exp(-age / self.memory_days)[:, None, None]
+            recent: Array = np.exp(-age / self.memory_days)[:, None, None]
+            used = np.where(scale > 1e-8, 1.0, 0.0)[:, None] * recent
             weights.append(np.broadcast_to(used, target.shape).ravel())
         width = self._experts_count()
-        coefficients = np.array([prior(width, level) for level in self.levels_])
+        coefficients = np.zeros((len(self.levels_), width))
         if not rows or not sum(w.sum() for w in weights):
             return coefficients
         x, y, w = np.concatenate(rows), np.concatenate(targets), np.concatenate(weights)
         ridge = self.ridge / (len(x) / HOURS)
         start = coefficients[0]
-        for i, level in enumerate(self.levels_):
-            start = coefficients[i] = fit_quantile(
-                x, y, w, level, ridge=ridge, width=self.width, prior=coefficients[i], start=start
-            )
+        with threadpool_limits(1):  # matrices are small: threads would wait for each other
+            for i, level in enumerate(self.levels_):
+                start = coefficients[i] = fit_quantile(
+                    x,
+                    y,
+                    w,
+                    level,
+                    ridge=ridge,
+                    width=self.width,
+                    prior=coefficients[i],
+                    start=start,
+                )
         return coefficients
 
     def _experts_count(self) -> int:
         folded = self._folded(self.values_[:, :1])
         origin = np.array([folded.origin])
-        return experts(folded, origin, 0, scales(folded, origin)).shape[-1]
+        return int(experts(folded, origin, 0, scales(folded, origin)).shape[-1])
 
     def _predict(self, values: Array, days: int) -> Array:
-        """[hours, series, level]"""
+        """Quantiles [hour, series, level]."""
         folded = self._folded(values)
         origin = np.array([folded.origin])
         scale, peak = scales(folded, origin), peaks(folded, origin)
@@ -115,10 +127,6 @@ class DemandForecaster(BaseEstimator):
             parts.append(told @ learned.T * scale[0][:, None])
         quantiles = np.clip(np.concatenate(parts), 0, MAX_OF_PEAK * peak[0][:, None])
         return np.sort(quantiles, axis=-1)
-
-
-def prior(count: int, level: float) -> Array:
-    return np.zeros(count)
 
 
 def check(demand: pd.DataFrame) -> None:

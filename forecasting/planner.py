@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from forecasting.autoscaler import Reaction, known_peaks, run
-from forecasting.demand import Demand, Finding
+from forecasting.demand import Demand, Finding, services
 from forecasting.replay import (
     FLOOR_LEVELS,
     LEVELS,
@@ -155,7 +155,7 @@ class _Planner:
 
     @property
     def _column(self) -> int | None:
-        columns = list(self.demand.hourly.columns)
+        columns = services(self.demand.hourly)
         return columns.index(self._service) if self._service in columns else None
 
     def _history(self) -> pd.Series[float]:
@@ -195,10 +195,9 @@ class _Planner:
         hold = self.stack.apps[self.app].hold
         if hold is not None and hold.until >= self.at.astimezone(UTC).date():
             return "held", stands, f"held until {hold.until} ({hold.reason}); remove hold to plan"
-        if lacking := self._lacking():
-            return "kept", stands, f"kept: {lacking}"
-        if replayed is None:
-            return "kept", stands, "kept: too short a history to replay a day"
+        lacking = self._lacking()
+        if lacking or replayed is None:
+            return "kept", stands, f"kept: {lacking or 'too short a history to replay a day'}"
         after = self._wanted(replayed, rows)
         if stands is None:
             return "new", after, after.reason

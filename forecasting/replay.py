@@ -133,16 +133,16 @@ class Replay:
 
     @cached_property
     def _peaks(self) -> tuple[tuple[float, Array], ...]:
-        values = self.demand.to_numpy(float)
+        values = np.asarray(self.demand, np.float64)
         return tuple((w, peak[self._first :]) for w, peak in known_peaks(values, self.reaction))
 
     @property
     def _first(self) -> int:
-        return int(self.demand.index.get_indexer([self.days[0].at])[0])
+        return int(self.demand.index.get_indexer(pd.Index([self.days[0].at]))[0])
 
     @cached_property
     def _actual(self) -> Array:
-        return self.demand.to_numpy(float)[self._first :]
+        return np.asarray(self.demand, np.float64)[self._first :]
 
     @cached_property
     def asked(self) -> Array:
@@ -165,7 +165,7 @@ class Replay:
 
     @cached_property
     def _choices(self) -> Run:
-        """[step, level, target]"""
+        """Each level and target on each step, [step, level, target]."""
         floors = self._on_steps(self._floors)[:, :, None]
         ceilings = np.stack(
             [[self.terms.ceiling(day, self.column, t) for t in TARGETS] for day in self.days]
@@ -230,10 +230,15 @@ class Replay:
     def _static(self, days: int, quantile: float, margin: float) -> Run:
         """A percentile rule, set anew each day, without an autoscaler."""
         values = []
-        for day in self.days:
-            known = self.demand[: day.at - pd.Timedelta("1ns")].iloc[-days * self.steps_a_day :]
-            need = margin * known.quantile(quantile) / self.terms.rps_per_replica
-            values.append(max(np.ceil(np.nan_to_num(need) - ROUNDING), 1))
+        demand, ends = (
+            self.demand.to_numpy(float),
+            self.demand.index.get_indexer(pd.DatetimeIndex([day.at for day in self.days])),
+        )
+        for end in ends:
+            known = demand[max(0, end - days * self.steps_a_day) : end]
+            known = known[~np.isnan(known)]
+            need = margin * np.quantile(known, quantile) if len(known) else 0.0
+            values.append(max(np.ceil(need / self.terms.rps_per_replica - ROUNDING), 1))
         floor = np.repeat(np.array(values), self.steps_a_day)
         return self._run(floor, floor, 1.0)
 
@@ -306,9 +311,7 @@ def replay(
     past = outlooks(demand, days)
     result: dict[Service, tuple[Replayed, ...]] = {}
     for name, location in stack.services():
-        one = replay_of(
-            (name, location), stack.apps[name], stack.portfolio.limits, demand, past
-        )
+        one = replay_of((name, location), stack.apps[name], stack.portfolio.limits, demand, past)
         stands = stack.capacity.get(name, {}).get(location)
         rows = one.rows(stands, unit_price(name, location)) if one else ()
         result[name, location] = rows

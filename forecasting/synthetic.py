@@ -30,17 +30,23 @@ class Character:
     noise: float
     """Relative standard deviation from step to step."""
     bursts_a_week: float
+    notified: tuple[float, float] = (12.0, 0.3)
+    """(local hour, height) of the daily push notification: many open the app at once."""
 
 
 CHARACTERS = {
-    "camera": Character(((8.0, 1.8, 0.7), (18.5, 2.6, 1.0)), 0.15, 1.15, 0.04, 1.0),
-    "photos": Character(((20.5, 2.8, 1.0), (12.5, 2.0, 0.5)), 0.15, 1.35, 0.05, 1.5),
-    "voice": Character(((8.0, 1.5, 1.0), (17.5, 2.0, 0.9)), 0.12, 0.70, 0.04, 0.5),
-    "translate": Character(((11.0, 3.0, 0.9), (19.0, 2.5, 1.0)), 0.25, 1.20, 0.05, 1.0),
-    "assistant": Character(((10.5, 2.2, 1.0), (15.0, 2.2, 0.95)), 0.12, 0.45, 0.05, 0.5),
-    "health": Character(((9.5, 2.5, 1.0), (20.0, 2.0, 0.7)), 0.18, 0.80, 0.04, 0.3),
-    "moderation": Character(((13.0, 4.0, 0.7), (21.0, 3.0, 1.0)), 0.30, 1.10, 0.06, 2.0),
-    "search": Character(((12.5, 3.5, 0.9), (19.5, 2.5, 1.0)), 0.20, 0.95, 0.04, 1.0),
+    "camera": Character(((8.0, 1.8, 0.7), (18.5, 2.6, 1.0)), 0.32, 1.15, 0.04, 1.0, (18.0, 0.5)),
+    "photos": Character(((20.5, 2.8, 1.0), (12.5, 2.0, 0.5)), 0.30, 1.35, 0.05, 1.5, (20.0, 0.6)),
+    "voice": Character(((8.0, 1.5, 1.0), (17.5, 2.0, 0.9)), 0.28, 0.70, 0.04, 0.5, (7.5, 0.35)),
+    "translate": Character(((11.0, 3.0, 0.9), (19.0, 2.5, 1.0)), 0.35, 1.20, 0.05, 1.0, (9.0, 0.3)),
+    "assistant": Character(
+        ((10.5, 2.2, 1.0), (15.0, 2.2, 0.95)), 0.25, 0.45, 0.05, 0.5, (9.0, 0.4)
+    ),
+    "health": Character(((9.5, 2.5, 1.0), (20.0, 2.0, 0.7)), 0.30, 0.80, 0.04, 0.3, (8.0, 0.6)),
+    "moderation": Character(
+        ((13.0, 4.0, 0.7), (21.0, 3.0, 1.0)), 0.40, 1.10, 0.06, 2.0, (18.5, 0.5)
+    ),
+    "search": Character(((12.5, 3.5, 0.9), (19.5, 2.5, 1.0)), 0.35, 0.95, 0.04, 1.0, (12.0, 0.35)),
 }
 ZONES = {
     "us-east": "America/New_York",
@@ -60,9 +66,9 @@ ZONES = {
     "sa-east": "America/Sao_Paulo",
 }
 
-PEAK_OF_FLOOR = 0.66
+PEAK_OF_FLOOR = 0.95
 """Busiest normal time as a share of what the standing floor serves: it was set by hand, amply."""
-PEAK_OF_CEILING_WHERE_SMALL = 1.12
+PEAK_OF_CEILING_WHERE_SMALL = 1.45
 """The one service that was sized too small meets more than its ceiling serves."""
 REPLICAS_WITHOUT_CAPACITY = 4
 GROWTH_A_WEEK = (-0.01, 0.03)
@@ -85,6 +91,7 @@ def generate(stack: Stack, *, days: int, end: datetime, seed: int) -> pd.DataFra
         random = np.random.default_rng([seed, zlib.crc32(f"{app}@{location}".encode())])
         character = CHARACTERS.get(app) or _made_up(app)
         shape = _shape(character, location, times) * _growth(times, random)
+        shape *= _notified(character, location, times)
         shape *= _noise(character, len(times), random) * _bursts(character, len(times), random)
         if (app, location) == launched and days >= 14:
             shape *= _launch(len(times), at=len(times) - 9 * STEPS_A_DAY)
@@ -145,16 +152,28 @@ def _made_up(app: str) -> Character:
 
 
 def _shape(character: Character, location: str, times: pd.DatetimeIndex) -> np.ndarray:
-    place = parent_region(location).split(":")[1]
-    zone = next((zone for start, zone in ZONES.items() if place.startswith(start)), "UTC")
-    local = times.tz_convert(zone)
-    hour = (local.hour + local.minute / 60).to_numpy()
+    hour, weekday = _local(location, times)
     day = np.zeros(len(times))
     for at, width, height in character.peaks:
         distance = np.abs((hour - at + 12) % 24 - 12)
         day = np.maximum(day, height * np.exp(-0.5 * (distance / width) ** 2))
     day = character.night + (1 - character.night) * day
-    return day * np.where(local.dayofweek.to_numpy() >= 5, character.weekend, 1.0)
+    return day * np.where(weekday >= 5, character.weekend, 1.0)
+
+
+def _local(location: str, times: pd.DatetimeIndex) -> tuple[np.ndarray, np.ndarray]:
+    """Hour of the day and day of the week where the users of a location are."""
+    place = parent_region(location).split(":")[1]
+    zone = next((zone for start, zone in ZONES.items() if place.startswith(start)), "UTC")
+    local = times.tz_convert(zone)
+    return (local.hour + local.minute / 60).to_numpy(), local.dayofweek.to_numpy()
+
+
+def _notified(character: Character, location: str, times: pd.DatetimeIndex) -> np.ndarray:
+    """Up within ten minutes of the notification, down over about half an hour."""
+    at, height = character.notified
+    since = (_local(location, times)[0] - at) % 24
+    return 1 + height * np.where(since < 2, np.exp(-since / 0.4), 0.0)
 
 
 def _growth(times: pd.DatetimeIndex, random: np.random.Generator) -> np.ndarray:
@@ -172,7 +191,7 @@ def _bursts(character: Character, count: int, random: np.random.Generator) -> np
     """Short bursts: up in ten minutes, down over about an hour."""
     factor = np.ones(count)
     for start in np.flatnonzero(random.random(count) < character.bursts_a_week / (7 * STEPS_A_DAY)):
-        height = random.uniform(0.15, 0.5)
+        height = random.uniform(0.2, 0.8)
         tail = np.arange(min(24, count - int(start)))
         factor[start : start + len(tail)] += height * np.exp(-tail / 5)
     return factor
