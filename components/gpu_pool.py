@@ -20,9 +20,6 @@ class GpuPool(pulumi.ComponentResource):
     floor to the peak floor, and one for burst in each way of buying.
     """
 
-    label: str
-    """Value of the node label `fairweather.dev/pool`."""
-
     def __init__(
         self,
         name: str,
@@ -41,6 +38,7 @@ class GpuPool(pulumi.ComponentResource):
         }
         super().__init__("fairweather:index:GpuPool", name, told, opts)
         self.label = name
+        """Value of the node label `fairweather.dev/pool`."""
         wanted = gpu_nodes(name, serving, location, capacity, tags)
         child = pulumi.ResourceOptions(parent=self)
         if cluster.gke is not None:

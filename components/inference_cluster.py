@@ -28,11 +28,6 @@ class InferenceCluster(pulumi.ComponentResource):
     has a node autoscaler and an ingress of its own.
     """
 
-    location: str
-    eks: EksCluster | None
-    gke: GkeCluster | None
-    local_zones: Mapping[str, LocalZone]
-
     def __init__(
         self,
         location: str,
@@ -55,7 +50,11 @@ class InferenceCluster(pulumi.ComponentResource):
             "own_cluster": own,
         }
         super().__init__("fairweather:index:InferenceCluster", name, told, opts)
-        self.location, self.eks, self.gke, self.local_zones = location, None, None, {}
+        # Not declared on the class: the SDK takes what is declared there for outputs.
+        self.location = location
+        self.eks: EksCluster | None = None
+        self.gke: GkeCluster | None = None
+        self.local_zones: Mapping[str, LocalZone] = {}
         if location.startswith("aws:"):
             self._on_aws(name, region, apps, stack, tags)
         else:

@@ -26,9 +26,6 @@ class ModelService(pulumi.ComponentResource):
     The live number of replicas is the autoscaler's: nothing here declares it.
     """
 
-    name: str
-    location: str
-    entrance: Entrance
     endpoint: pulumi.Output[str]
     """Name or address at which the app answers."""
 
@@ -43,12 +40,13 @@ class ModelService(pulumi.ComponentResource):
         app = stack.apps[service.name]
         if not isinstance(app.serving, GpuServing):
             raise TypeError(f"{service.name} is serverless; a ModelService is for GPU apps")
-        self.name, self.location = service.name, service.location
         self._tags = app_tags(stack.portfolio, service.name, app)
         self._place = service.location.split(":")[1]
         self._unique = f"{service.name}-{self._place}"
         told = facts.service(self._tags, app, service)
         super().__init__("fairweather:index:ModelService", self._unique, told, opts)
+        # After the line above, which turns the facts into attributes.
+        self.name, self.location = service.name, service.location
         # A Local Zone shares its region's cluster, so its namespace has another name.
         self._space = self._unique if is_local_zone(service.location) else service.name
         self._service, self._serving, self._stack = service, app.serving, stack

@@ -18,8 +18,6 @@ class Portfolio(pulumi.ComponentResource):
     """Where AWS sends alerts; None without an AWS account."""
     zone_id: pulumi.Output[str] | None
     """Of the apps' DNS zone; None where the stack file names none."""
-    channels: list[pulumi.Output[str]]
-    """Where Google Cloud sends alerts."""
 
     def __init__(self, stack: Stack, opts: pulumi.ResourceOptions | None = None) -> None:
         shared, regions = stack.portfolio, stack.regions()
@@ -31,7 +29,9 @@ class Portfolio(pulumi.ComponentResource):
             "locations": list(regions),
         }
         super().__init__("fairweather:index:Portfolio", shared.name, told, opts)
-        self.topic_arn, self.zone_id, self.channels = None, None, []
+        self.topic_arn, self.zone_id = None, None
+        self.channels: list[pulumi.Output[str]] = []
+        """Where Google Cloud sends alerts."""
         if shared.aws is not None:
             self._on_aws(stack, shared.aws, tags)
         if shared.gcp is not None and any(region.startswith("gcp:") for region in regions):

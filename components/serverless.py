@@ -19,9 +19,6 @@ class ServerlessBackend(pulumi.ComponentResource):
     instances are the least floor.
     """
 
-    name: str
-    location: str
-    entrance: Entrance
     endpoint: pulumi.Output[str]
     """URL; callers sign their requests."""
 
@@ -32,13 +29,14 @@ class ServerlessBackend(pulumi.ComponentResource):
         app, portfolio = stack.apps[service.name], stack.portfolio
         if not isinstance(app.serving, ServerlessServing):
             raise TypeError(f"{service.name} runs on GPUs; a ServerlessBackend needs none")
-        self.name, self.location = service.name, service.location
         cloud, region = service.location.split(":")
         tags = app_tags(portfolio, service.name, app)
         told = facts.service(tags, app, service)
         unique = f"{service.name}-{region}"
         full_name = f"{portfolio.name}-{portfolio.environment}-{unique}"
         super().__init__("fairweather:index:ServerlessBackend", unique, told, opts)
+        # After the line above, which turns the facts into attributes.
+        self.name, self.location = service.name, service.location
         child = pulumi.ResourceOptions(parent=self)
         if cloud == "aws":
             from components.aws.function import function
@@ -63,5 +61,5 @@ class ServerlessBackend(pulumi.ComponentResource):
                 protect=portfolio.environment == "prod",
                 opts=child,
             )
-        self.entrance = AtUrl(self.endpoint)
+        self.entrance: Entrance = AtUrl(self.endpoint)
         self.register_outputs({**told, "endpoint": self.endpoint})

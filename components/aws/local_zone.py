@@ -6,7 +6,7 @@ import pulumi
 import pulumi_aws as aws
 
 from components import facts
-from components.aws.balancer import Balancer, balancer
+from components.aws.balancer import balancer
 from components.aws.network import AwsNetwork, blocks
 from components.tags import Tags
 
@@ -18,7 +18,6 @@ class LocalZone(pulumi.ComponentResource):
     """
 
     private_subnet: pulumi.Output[str]
-    balancer: Balancer
 
     def __init__(
         self,
