@@ -111,9 +111,12 @@ def start_moto() -> tuple[str, Callable[[], None]]:
     from moto.moto_api._internal import mock_random
     from moto.server import ThreadedMotoServer
 
+    from sandbox.local_zones import open_local_zones
+
     logging.getLogger("werkzeug").setLevel(logging.ERROR)  # no line for each request
     mock_aws().start()
     mock_random.seed(SEED)
+    open_local_zones()
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     # Its first call reads a thousand policies of AWS' own: that is done while API servers start.
