@@ -121,7 +121,11 @@ def _as_told(declared: Declared, pool: list[Fleet]) -> list[Fleet]:
 def fleets_of(declared: Declared, resource: Resource) -> Iterator[Fleet]:
     """The machines that one resource stands for, by itself."""
     maker = MAKERS.get(resource.type)
-    return iter(()) if maker is None else maker(declared, resource)
+    for fleet in () if maker is None else maker(declared, resource):
+        if fleet.count is None or fleet.count.is_sound:
+            yield fleet
+        else:
+            yield replace(fleet, count=None, why=f"{fleet.count.low:g} machines are no size")
 
 
 def _node_group(declared: Declared, group: Resource) -> Iterator[Fleet]:

@@ -101,6 +101,8 @@ def line_of(resource: Resource, declared: Declared, book: PriceBook) -> Line:
     pricer = PRICERS.get(resource.type)
     if pricer is not None:
         found = pricer(Asked(resource, declared, location or f"{resource.cloud}:*", book))
+        if isinstance(found, Priced) and not found.usd_hour.is_sound:
+            return line("unpriced", None, f"its size is no size: {found.why}")
         if isinstance(found, Priced):
             return line("priced", found.usd_hour.times(HOURS_A_MONTH), found.why)
         return line(found.state, None, found.why)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -22,6 +23,11 @@ class Range:
     def times(self, factor: float) -> Range:
         """Each of the three, multiplied."""
         return Range(self.low * factor, self.expected * factor, self.high * factor)
+
+    @property
+    def is_sound(self) -> bool:
+        """In order, finite and not below zero."""
+        return 0 <= self.low <= self.expected <= self.high < math.inf
 
     @classmethod
     def ordered(cls, low: float, expected: float, high: float) -> Range:
