@@ -232,6 +232,7 @@ ROWS = (
         names={
             "id": "LaunchTemplateId",
             "name": ("AutoScalingGroupName", "AutoScalingGroupNames"),
+            "vpcZoneIdentifiers": (),  # one text, by group_fix
         },
         fix=group_fix,
         update=("update_auto_scaling_group", "create_or_update_tags"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 
-from sandbox.aws import Aws, Type
+from sandbox.aws import ACCOUNT, Aws, Type
 from sandbox.provider import Bag
 
 CONDITIONS = {
@@ -96,8 +96,21 @@ def target_group_see(live: Bag, aws: Aws, bag: Bag) -> Bag:
     }
 
 
+def issue(arn: str) -> None:
+    """Certificates are the account's own, asked for by hand: here any that is named exists."""
+    from moto.acm.models import CertBundle, acm_backends
+
+    region = arn.split(":")[3]
+    certificates = acm_backends[ACCOUNT][region]._certificates  # noqa: SLF001  # moto's own store
+    if arn not in certificates:
+        certificates[arn] = CertBundle.generate_cert("sandbox.invalid", ACCOUNT, region)
+        certificates[arn].arn = arn
+
+
 def listener_fix(bag: Bag) -> Bag:
     certificate = bag.get("certificateArn")
+    if certificate:
+        issue(certificate)
     return {"certificates": [{"CertificateArn": certificate}] if certificate else None}
 
 

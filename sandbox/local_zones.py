@@ -19,13 +19,12 @@ LOCAL_ZONES = {
 
 
 def open_local_zones() -> None:
-    """Add them to the zones that moto offers. Whether an account opted in is not looked at."""
+    """Let moto take subnets there. Whether an account opted in is not looked at."""
     from moto.ec2.models.availability_zones_and_regions import RegionsAndZonesBackend, Zone
 
     for region, short_names in LOCAL_ZONES.items():
-        offered = RegionsAndZonesBackend.zones[region]
-        known = {zone.name for zone in offered}
-        for short in short_names:
-            name, id_ = f"{region}-{short}", f"{region}-{short[:-1]}-z{short[-1]}"
-            if name not in known:
-                offered.append(Zone(name, region, id_, "local-zone"))
+        # A key of their own: moto makes a default subnet in each zone of a region.
+        RegionsAndZonesBackend.zones[f"{region}, Local Zones"] = [
+            Zone(f"{region}-{short}", region, f"{region}-{short[:-1]}-z{short[-1]}", "local-zone")
+            for short in short_names
+        ]
