@@ -46,6 +46,8 @@ class EksCluster:
     region: str
     version: str
     made: aws.eks.Cluster
+    authority: pulumi.Output[str]
+    """The API server's certificate, in base64."""
     network: AwsNetwork
     key_arn: pulumi.Output[str]
     node_role: aws.iam.Role
@@ -97,10 +99,11 @@ def eks_cluster(
     ]
     system = system_nodes(name, chosen, made, node_role, network, key.arn, tags, place, ready)
     dns = addon(name, made, "coredns", tags, {**place, "opts": also(opts, depends_on=[system])})
+    authority = made.certificate_authority.apply(lambda found: found.data or "")
     inside = provider(
         name,
         made.endpoint,
-        made.certificate_authority.apply(lambda authority: authority.data or ""),
+        authority,
         # The caller's own AWS credentials, so no secret stands in the state.
         ["aws", "--region", region, "eks", "get-token", "--cluster-name", name],
         opts,
@@ -123,6 +126,7 @@ def eks_cluster(
         region=region,
         version=chosen.version,
         made=made,
+        authority=authority,
         network=network,
         key_arn=key.arn,
         node_role=node_role,

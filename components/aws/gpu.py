@@ -81,9 +81,9 @@ def in_local_zone(
         image_id=IMAGE.format(version=cluster.version),
         iam_instance_profile={"arn": cluster.node_profile.arn},
         vpc_security_group_ids=[cluster.node_security_group],
-        user_data=pulumi.Output.all(
-            cluster.made.endpoint, cluster.made.certificate_authority
-        ).apply(lambda known: user_data(cluster.name, known[0], known[1].data or "", wanted)),
+        user_data=pulumi.Output.all(cluster.made.endpoint, cluster.authority).apply(
+            lambda known: user_data(cluster.name, known[0], known[1], wanted)
+        ),
     )
     owned = {**tags, f"kubernetes.io/cluster/{cluster.name}": "owned"}
     group = aws.autoscaling.Group(
