@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+PACK = Path(__file__).resolve().parents[2] / "policypacks" / "guardrails"
 State = dict[str, Any]
 TAGS = {
     "app": "camera",

@@ -1,4 +1,4 @@
-"""The pack's own modules by their plain names, as in its own process, and ways to write resources down."""
+"""The pack's own modules by their plain names, as in its own process, and what its tests share."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-PACK = HERE.parent.parent / "policypacks" / "guardrails"
-for folder in (str(PACK), str(HERE)):
-    if folder not in sys.path:
-        sys.path.insert(0, folder)
+for folder in (HERE.parent.parent / "policypacks" / "guardrails", HERE):
+    if str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))
