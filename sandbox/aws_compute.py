@@ -32,7 +32,16 @@ def cluster_fix(bag: Bag) -> Bag:
 
 
 def cluster_after(aws: Aws, bag: Bag, old: Bag | None) -> None:
-    if old is not None and old.get("version") != bag.get("version"):
+    if old is None:  # EKS makes a security group for its nodes; moto does not
+        subnets = aws.ec2.describe_subnets(SubnetIds=bag["vpcConfig"]["subnetIds"][:1])["Subnets"]
+        made = aws.ec2.create_security_group(
+            GroupName=f"eks-cluster-sg-{bag['name']}",
+            Description="EKS created security group applied to nodes",
+            VpcId=subnets[0]["VpcId"],
+        )
+        config = eks_backend(aws).clusters[bag["name"]].resources_vpc_config
+        config["clusterSecurityGroupId"] = made["GroupId"]
+    elif old.get("version") != bag.get("version"):
         # moto lacks update_cluster_version.
         eks_backend(aws).clusters[bag["name"]].version = bag["version"]
 
@@ -57,6 +66,9 @@ def cluster_before_delete(aws: Aws, bag: Bag) -> None:
     groups = aws.eks.list_nodegroups(clusterName=bag["name"])["nodegroups"]
     if groups:
         raise Refused(f"ResourceInUseException: Cluster has nodegroups attached: {groups}")
+    config = eks_backend(aws).clusters[bag["name"]].resources_vpc_config
+    if config.get("clusterSecurityGroupId"):
+        aws.ec2.delete_security_group(GroupId=config["clusterSecurityGroupId"])
     if aws.clusters is not None:
         aws.clusters.remove(server_name(aws, bag["name"]))
 
@@ -88,7 +100,18 @@ def nodes_after(aws: Aws, bag: Bag, old: Bag | None) -> None:
             VPCZoneIdentifier=",".join(bag["subnetIds"]),
             **sizes(bag),
         )
-        return
+    else:
+        nodes_update(aws, name, bag, old)
+    inside = eks_backend(aws).clusters[bag["clusterName"]].nodegroups[bag["nodeGroupName"]]
+    # moto lacks update_nodegroup_version, tags no node group, and keeps none of these as sent.
+    inside.tags = bag.get("tags") or {}
+    if bag.get("launchTemplate"):
+        inside.launch_template = bag["launchTemplate"]
+    if bag.get("updateConfig"):
+        inside.update_config = bag["updateConfig"]
+
+
+def nodes_update(aws: Aws, name: str, bag: Bag, old: Bag) -> None:
     group = {"clusterName": bag["clusterName"], "nodegroupName": bag["nodeGroupName"]}
     if old["scalingConfig"] != bag["scalingConfig"]:
         aws.eks.update_nodegroup_config(**group, scalingConfig=bag["scalingConfig"])
@@ -104,11 +127,6 @@ def nodes_after(aws: Aws, bag: Bag, old: Bag | None) -> None:
         taint_change = {"removeTaints": past, "addOrUpdateTaints": taints}
         taint_change = {key: value for key, value in taint_change.items() if value}
         aws.eks.update_nodegroup_config(**group, taints=taint_change)
-    inside = eks_backend(aws).clusters[bag["clusterName"]].nodegroups[bag["nodeGroupName"]]
-    if bag.get("launchTemplate"):  # moto lacks update_nodegroup_version
-        inside.launch_template = {**(inside.launch_template or {}), **bag["launchTemplate"]}
-    if bag.get("updateConfig"):
-        inside.update_config = bag["updateConfig"]
 
 
 def nodes_before_delete(aws: Aws, bag: Bag) -> None:
@@ -117,14 +135,27 @@ def nodes_before_delete(aws: Aws, bag: Bag) -> None:
     aws.ec2.delete_launch_template(LaunchTemplateName=name)
 
 
-def nodes_see(_live: Bag, _aws: Aws, bag: Bag) -> Bag:
+def nodes_see(live: Bag, _aws: Aws, bag: Bag) -> Bag:
     behind = {"autoscalingGroups": [{"name": group_name(bag)}], "remoteAccessSecurityGroupId": ""}
-    return {"resources": [behind]}
+    return {"resources": [behind], "arn": live["nodegroupArn"]}
 
 
 def group_fix(bag: Bag) -> Bag:
-    subnets = bag.get("vpcZoneIdentifiers")
-    return {"VPCZoneIdentifier": ",".join(subnets) if subnets else None, "forceDelete": True}
+    subnets, whose = bag.get("vpcZoneIdentifiers"), {"resourceType": "auto-scaling-group"}
+    whose["resourceId"] = bag["name"]
+    return {
+        "VPCZoneIdentifier": ",".join(subnets) if subnets else None,
+        "forceDelete": True,
+        "tags": [{**one, **whose} for one in bag.get("tags") or ()],
+    }
+
+
+def group_after(aws: Aws, bag: Bag, old: Bag | None) -> None:
+    kept = {one["key"] for one in bag.get("tags") or ()}
+    whose = {"ResourceId": bag["name"], "ResourceType": "auto-scaling-group"}
+    gone = [one["key"] for one in (old or {}).get("tags") or () if one["key"] not in kept]
+    if gone:
+        aws.autoscaling.delete_tags(Tags=[{**whose, "Key": key} for key in gone])
 
 
 def group_see(live: Bag, _aws: Aws, _bag: Bag) -> Bag:
@@ -213,12 +244,11 @@ ROWS = (
         "delete_nodegroup",
         id="{clusterName}:{nodegroupName}",
         name="nodeGroupName",
-        names={"nodeRoleArn": "nodeRole", "subnetIds": "subnets", "arn": "resourceArn", "id": ()},
-        update=("tag_resource",),
+        names={"nodeRoleArn": "nodeRole", "subnetIds": "subnets", "id": ()},
         after=nodes_after,
         see=nodes_see,
         before_delete=nodes_before_delete,
-        in_place=("scalingConfig", "labels", "taints", "launchTemplate", "updateConfig"),
+        in_place=("scalingConfig", "labels", "taints", "launchTemplate", "updateConfig", "tags"),
         outputs=("resources",),
     ),
     Type(
@@ -236,6 +266,7 @@ ROWS = (
         },
         fix=group_fix,
         update=("update_auto_scaling_group", "create_or_update_tags"),
+        after=group_after,
         see=group_see,
         in_place=("vpcZoneIdentifiers", "tags"),
     ),

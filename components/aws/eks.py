@@ -99,7 +99,7 @@ def eks_cluster(
     ]
     system = system_nodes(name, chosen, made, node_role, network, key.arn, tags, place, ready)
     dns = addon(name, made, "coredns", tags, {**place, "opts": also(opts, depends_on=[system])})
-    authority = made.certificate_authority.apply(lambda found: found.data or "")
+    authority = made.certificate_authority.apply(lambda found: found.data)
     inside = provider(
         name,
         made.endpoint,
@@ -131,7 +131,7 @@ def eks_cluster(
         key_arn=key.arn,
         node_role=node_role,
         node_profile=node_profile,
-        node_security_group=made.vpc_config.apply(lambda vpc: vpc.cluster_security_group_id or ""),
+        node_security_group=made.vpc_config.apply(lambda vpc: vpc.cluster_security_group_id),
         balancer=balancer(name, region, network, subnets, certificate, tags.aws, opts),
         provider=inside,
         controllers=controllers,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pulumi
@@ -157,14 +157,12 @@ def karpenter_pools(
             "karpenter.sh/v1",
             "NodePool",
             {"name": f"{wanted.name}-{purchase}", "labels": labels},
-            node_pool(wanted, purchase, count, labels),
+            node_pool(wanted, purchase, count),
             also(inside, depends_on=[node_class]),
         )
 
 
-def node_pool(
-    wanted: GpuNodes, purchase: str, count: int, labels: Mapping[str, str]
-) -> dict[str, Any]:
+def node_pool(wanted: GpuNodes, purchase: str, count: int) -> dict[str, Any]:
     """The `spec` of a Karpenter NodePool of at most `count` nodes."""
 
     def one_of(key: str, value: str) -> dict[str, Any]:
@@ -179,7 +177,7 @@ def node_pool(
             "consolidateAfter": "5m",
         },
         "template": {
-            "metadata": {"labels": {**labels, **wanted.labels}},
+            "metadata": {"labels": {**wanted.tags.kubernetes, **wanted.labels}},
             "spec": {
                 "nodeClassRef": {
                     "group": "karpenter.k8s.aws",

@@ -91,7 +91,7 @@ def gke_cluster(
     inside = provider(
         name,
         made.endpoint.apply(lambda host: host if "://" in host else f"https://{host}"),
-        made.master_auth.apply(lambda master: master.cluster_ca_certificate or ""),
+        made.master_auth.apply(lambda master: master.cluster_ca_certificate),
         ["gke-gcloud-auth-plugin"],
         opts,
         provideClusterInfo=True,
