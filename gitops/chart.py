@@ -36,7 +36,7 @@ class Band:
 def nice_step(top: float, ticks: int = 4) -> float:
     """A round distance of about `top / ticks`: 1, 2 or 5 times a power of ten."""
     raw = max(top, 1e-9) / ticks
-    power = 10 ** math.floor(math.log10(raw))
+    power = 10.0 ** math.floor(math.log10(raw))
     return next(power * factor for factor in (1, 2, 5, 10) if power * factor >= raw)
 
 

@@ -221,8 +221,16 @@ def record(outcome: Outcome, event: automation.EngineEvent, on_line: Line | None
                 on_line(f"{operation} {step.urn.split('::')[-1]}")
 
 
-NOISE = ("update failed", "preview failed", "resource registration failed", "Destroy failed")
-"""What the engine says on top of the reason itself."""
+NOISE = (
+    "update failed",
+    "preview failed",
+    "resource registration failed",
+    "Destroy failed",
+    # Of tools: found where we put them, and a stand-in that claims no version of the real provider.
+    "using pulumi-language-python from $PATH",
+    "resource plugin ",
+)
+"""What the engine says on top of the reason itself, and what changes nothing for the user."""
 
 
 def plain(text: str) -> str:

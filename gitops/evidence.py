@@ -148,9 +148,7 @@ def markdown(planned: Planned) -> str:
 
 
 def row(service: ServicePlan) -> str:
-    before, after = service.before, service.after
-    floors = arrow(before and span(before), after and span(after))
-    ceilings = arrow(before and str(before.ceiling), after and str(after.ceiling))
+    floors, ceilings = bounds(service)
     usd = arrow(
         *(
             None if x is None else f"${x:,.0f}"
@@ -159,6 +157,14 @@ def row(service: ServicePlan) -> str:
     )
     peak = "no data" if service.peak_rps is None else f"{service.peak_rps:,.0f} rps"
     return f"| {service.app} | {service.location} | {peak} | {floors} | {ceilings} | {usd} | {service.reason} |"
+
+
+def bounds(service: ServicePlan) -> tuple[str, str]:
+    """Floor and ceiling before and after, as `8 → 2-6` and `12 → 9`."""
+    pair = (service.before, service.after)
+    floors = [span(capacity) if capacity else None for capacity in pair]
+    ceilings = [str(capacity.ceiling) if capacity else None for capacity in pair]
+    return arrow(*floors), arrow(*ceilings)
 
 
 def arrow(before: str | None, after: str | None) -> str:

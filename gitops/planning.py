@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from argparse import Namespace
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -134,15 +133,14 @@ def plan(options: Namespace) -> int:
     """Show the plan and, if asked, write it; `--check` exits 1 when the file is stale."""
     from gitops import evidence, show
 
-    told = (lambda line: print(line, file=sys.stderr)) if sys.stderr.isatty() else (lambda _: None)
-    told(f"reading demand, planning {options.stack} …")
-    planned = make(
-        options.root,
-        options.stack,
-        demand=options.demand,
-        at=moment(options.at),
-        prices=options.prices,
-    )
+    with show.working(f"forecasting and replaying {options.stack}"):
+        planned = make(
+            options.root,
+            options.stack,
+            demand=options.demand,
+            at=moment(options.at),
+            prices=options.prices,
+        )
     if options.report:
         from gitops import report
 
@@ -184,7 +182,7 @@ def replay(options: Namespace) -> int:
     days = max(stack.telemetry.window_days, options.days)
     demand = read_demand(options.root, stack, options.demand, at, days)
     prices = unit_prices(stack, PriceBook.load(options.prices))
-    services = run(stack, demand, prices, days=options.days, at=at)
+    services = run(stack, demand, prices, days=options.days)
     if options.json:
         told = {
             f"{app} {place}": evidence.replayed(rows) for (app, place), rows in services.items()

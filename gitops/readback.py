@@ -125,7 +125,7 @@ def kubernetes(kubeconfig: str) -> Any:
 def client(service: str, region: str) -> Any:
     import boto3
 
-    return boto3.client(service, region_name=region)  # type: ignore[call-overload]  # by name
+    return boto3.client(service, region_name=region)
 
 
 def counted(count: int, noun: str) -> str:

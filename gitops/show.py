@@ -15,16 +15,18 @@ from rich.text import Text
 from gitops import evidence
 
 if TYPE_CHECKING:
+    from finops.stack_cost import Budgets
     from forecasting.planner import ServicePlan
     from forecasting.replay import Replayed
-
     from forecasting.telemetry import Demand
     from gitops.engine import Line, Outcome
     from gitops.planning import Planned
+    from policypacks.guardrails.pricing.resources import Estimate
+    from policypacks.guardrails.pricing.week import Range
     from stacks import Stack
 
 PIPED_WIDTH = 140
-MOST_FINDINGS = 5
+MOST_FINDINGS = MOST_NOTES = 5
 console = Console(
     width=None if sys.stdout.isatty() else PIPED_WIDTH, highlight=False, soft_wrap=False
 )
@@ -75,8 +77,17 @@ def outcome(result: Outcome, verb: str, *, brief: bool = False) -> None:
     for error in result.errors:
         console.print(Text(f"error: {error}", style="red"))
     verdict(result, brief=brief)
-    for warning in () if brief else result.warnings:
+    if not brief:
+        notes(result.warnings)
+
+
+def notes(warnings: Sequence[str]) -> None:
+    """The first line of the first warnings, and how many more there are."""
+    for warning in warnings[:MOST_NOTES]:
         console.print(Text(f"note: {warning.splitlines()[0]}", style="dim"))
+    if len(warnings) > MOST_NOTES:
+        more = len(warnings) - MOST_NOTES
+        console.print(f"[dim]note: … and {more} more; --json has them all[/dim]")
 
 
 def verdict(result: Outcome, *, brief: bool = False) -> None:
@@ -187,14 +198,12 @@ def plan(planned: Planned) -> None:
 
 
 def plan_row(service: ServicePlan) -> tuple[str, ...]:
-    before, after = service.before, service.after
     usd = (service.usd_month_before, service.usd_month_after)
     return (
         service.app,
         service.location,
         "no data" if service.peak_rps is None else f"{service.peak_rps:,.0f}",
-        evidence.arrow(before and evidence.span(before), after and evidence.span(after)),
-        evidence.arrow(before and str(before.ceiling), after and str(after.ceiling)),
+        *evidence.bounds(service),
         evidence.arrow(*(None if amount is None else f"{amount:,.0f}" for amount in usd)),
         escape(service.reason),
     )
@@ -208,6 +217,36 @@ def diff(text: str, most_lines: int | None = None) -> None:
         console.print(Text(line, style=style), soft_wrap=True)
     if most_lines is not None and len(lines) > most_lines:
         console.print(f"[dim]… {len(lines) - most_lines} more lines[/dim]")
+
+
+def costs(estimate: Estimate, budgets: Budgets) -> None:
+    """USD a month by app beside its budget; what has no price is named, never zero."""
+    numbers = ("low", "expected", "high", "budget")
+    rows = [
+        (app, *amounts(cost, budgets.apps_usd.get(app))) for app, cost in estimate.by_app().items()
+    ]
+    rows.append(("[bold]all[/bold]", *amounts(estimate.total(), budgets.portfolio_usd)))
+    console.print(table(("USD a month", *numbers), rows, right=numbers))
+    console.print(
+        f"[dim]price book {estimate.edition}; low at the floor, high at the ceiling[/dim]"
+    )
+    missing = estimate.unpriced()
+    if missing:
+        told = ", ".join(f"{count} x {kind}" for kind, count in missing.items())
+        console.print(f"[yellow]without a price, so not in the sums:[/yellow] {escape(told)}")
+
+
+def amounts(cost: Range, budget: float | None) -> tuple[str, ...]:
+    """Low, expected, high and the budget; the expected cost is red above the budget."""
+    expected = f"{cost.expected:,.0f}"
+    if budget is not None and cost.expected > budget:
+        expected = f"[red]{expected}[/red]"
+    return (
+        f"{cost.low:,.0f}",
+        expected,
+        f"{cost.high:,.0f}",
+        "–" if budget is None else f"{budget:,.0f}",
+    )
 
 
 def replays(services: Mapping[tuple[str, str], Sequence[Replayed]], days: int) -> None:
