@@ -38,11 +38,12 @@ ACCOUNT = "123456789012"
 """moto's, and of AWS' own examples."""
 LOCK = threading.Lock()
 """moto's state is shared by all threads."""
-GONE = re.compile(r"NotFound|NoSuch|^404$")
+GONE = re.compile(r"NotFound|NoSuch|NonExistent|^404$")
 OPERATION = re.compile(r"(\w+)(?:\((.*?)\))?(?::(.*))?", re.DOTALL)
 ZONE = {"names": "ZoneName", "zoneIds": "ZoneId"}
-NOT_SENT = "never reaches moto"
-NOT_REPORTED = "is not reported back, so its drift is not seen"
+NOWHERE: Names = {"id": (), "region": ()}
+"""What no request takes under that name."""
+NOT_SENT, NOT_REPORTED = "never sent", "not reported back"
 
 
 class Gone(Refused):
@@ -244,7 +245,7 @@ class AwsCloud(Cloud):
         for operation in kind.update:
             if any(kind.takes(operation, key) for key in moved):
                 call(kind, operation, bag, aws)
-        removed = sorted(set(old.get("tags") or {}) - set(new.get("tags") or {}))
+        removed = sorted(tag_keys(old) - tag_keys(new))
         tagging = next((op for op in kind.update if op.startswith(("tag_", "add_tags"))), None)
         if removed and tagging:
             untag = tagging.replace("tag_", "untag_", 1).replace("add_tags", "remove_tags")
@@ -310,8 +311,11 @@ class AwsCloud(Cloud):
         seen = reflect(inputs, live, kind.names, unseen)
         known = self._dropped.get(kind.token, {})
         for path in sorted(set(unseen) - {"region", *known}):
-            how = NOT_REPORTED if kind.sends(top(path)) else NOT_SENT
-            request.warn(f"{kind.token.split(':')[-1]}: {path} {how}")
+            key = top(path)
+            if kind.takes(kind.read, key):  # it was found by this
+                continue
+            how = NOT_REPORTED if kind.sends(key) else NOT_SENT
+            request.warn(f"{kind.token.split(':')[-1]}.{path} is {how} by the emulated AWS")
         outputs = {**properties(live), **seen, "id": bag["id"]}
         for key in kind.outputs:
             told, sent = live.get(key), seen.get(key)
@@ -327,10 +331,11 @@ def request_of(kind: Type, operation: str, bag: Bag) -> tuple[str, Bag, str | No
     match = OPERATION.fullmatch(operation)
     assert match is not None, operation
     name, only, path = match.groups()
-    bag = {**bag, **(kind.fix(bag) if kind.fix else {})}
+    fixed = kind.fix(bag) if kind.fix else {}
+    bag = {**fixed, **{key: value for key, value in bag.items() if key not in fixed}}
     bag = {key: value for key, value in bag.items() if not only or key in only.split(",")}
     shape = model(kind.service, name)
-    return name, arguments(shape, bag, {"id": (), **kind.names}) if shape else {}, path
+    return name, arguments(shape, bag, {**NOWHERE, **kind.names}) if shape else {}, path
 
 
 def call(kind: Type, operation: str, bag: Bag, aws: Aws) -> Any:
@@ -353,16 +358,22 @@ def look(kind: Type, bag: Bag, aws: Aws) -> Bag | None:
     """The live object as AWS tells it."""
     try:
         live = call(kind, kind.read, bag, aws)
-        if not live or str(live.get("status")) == "DELETED":
-            return None
-        return {**live, **(kind.see(live, aws, bag) if kind.see else {})}
+        if live and kind.see:
+            live = {**live, **kind.see(live, aws, bag)}
     except Gone:
         return None
+    return live if live and live.get("status") != "DELETED" else None
 
 
 def bag_of(inputs: Bag, state: Bag, id_: str, aws: Aws) -> Bag:
     """All that is known about a resource: its inputs go before what was told of it."""
-    return {**state, **inputs, "id": id_, "region": aws.region}
+    rest = {key: value for key, value in state.items() if key not in inputs}
+    return {**inputs, **rest, "id": id_, "region": aws.region}
+
+
+def tag_keys(inputs: Bag) -> set[str]:
+    tags = inputs.get("tags")
+    return set(tags) if isinstance(tags, dict) else set()
 
 
 def without_type(page: Bag) -> Bag:

@@ -216,8 +216,12 @@ def launch_template_see(live: Bag, aws: Aws, bag: Bag) -> Bag:
     )
     # moto tells the template's own tags here only.
     tags = aws.ec2.describe_tags(Filters=[{"Name": "resource-id", "Values": [bag["id"]]}])["Tags"]
+    data = versions["LaunchTemplateVersions"][0]["LaunchTemplateData"]
+    twice = data.get("TagSpecifications", [])  # as moto tells them
+    once = [one for n, one in enumerate(twice) if one not in twice[:n]]
     return {
-        **versions["LaunchTemplateVersions"][0]["LaunchTemplateData"],
+        **data,
+        "TagSpecifications": once,
         "latestVersion": live["LatestVersionNumber"],
         "defaultVersion": live["DefaultVersionNumber"],
         "tags": {one["Key"]: one["Value"] for one in tags},

@@ -8,6 +8,7 @@ import re
 import tempfile
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 import urllib3
@@ -33,6 +34,9 @@ from sandbox.provider import (
 urllib3.disable_warnings()  # the API server's certificate is self-signed
 MANAGER = "pulumi"
 CHART = "kubernetes:helm.sh/v3:Release"
+ABSENT = (
+    "the sandbox runs without Kubernetes: etcd and kube-apiserver are missing; run `make setup`"
+)
 GONE_SECONDS, ESTABLISHED_SECONDS = 60, 15
 IDENTITY = ("apiVersion", "kind", "metadata.name", "metadata.namespace")
 
@@ -46,7 +50,10 @@ class Immutable(Refused):
 
 
 class Kubernetes(Cloud):
-    """Previews are server-side apply dry runs; where the cluster is still to come, the scratch cluster is asked."""
+    """Server-side apply, in previews as a dry run.
+
+    Where the cluster is still to come, the default cluster is asked in its place.
+    """
 
     package = "kubernetes"
 
@@ -56,6 +63,8 @@ class Kubernetes(Cloud):
         self._lock = threading.Lock()
 
     def check(self, request: Request, old: Bag, new: Bag) -> Bag:
+        if self._clusters is None:
+            raise Refused(ABSENT)
         if request.type == CHART:
             return {**new, "name": request.auto_name(new.get("name") or old.get("name"))}
         if "apiVersion" not in new or "kind" not in new:
@@ -85,7 +94,7 @@ class Kubernetes(Cloud):
         except Immutable:
             fixed = [path for path in paths if not path.startswith("metadata")] or paths
             return Difference(tuple(fixed), delete_first=same_name)
-        # "1" for "1000m" changes nothing. A dry run does not raise resourceVersion, so the content is compared.
+        # "1" for "1000m" changes nothing.
         return Difference(nothing=stored is not None and content(stored) == content(state))
 
     def create(self, request: Request, inputs: Bag) -> tuple[str, Bag]:
@@ -113,7 +122,7 @@ class Kubernetes(Cloud):
     def read(self, request: Request, inputs: Bag, state: Bag) -> tuple[Bag, Bag] | None:
         if request.type == CHART:
             page = self._charts.get(request.urn)
-            return None if page is None else (inputs, page)
+            return None if page is None else (inputs, state)
         body = inputs or bare(state, request.id)
         try:
             live = self._ask("get", body, request.config)
@@ -154,29 +163,28 @@ class Kubernetes(Cloud):
             return
 
     def _chart(self, request: Request, inputs: Bag) -> tuple[str, Bag]:
-        outputs = {
-            **inputs,
-            "status": {"name": inputs["name"], "namespace": inputs.get("namespace", "default")},
-        }
+        space = inputs.get("namespace", "default")
+        outputs = {**inputs, "status": {"name": inputs["name"], "namespace": space}}
         if not request.preview:
-            self._charts.put(request.urn, outputs)
-        return f"{inputs.get('namespace', 'default')}/{inputs['name']}", outputs
+            request.warn("recorded only: no chart is rendered; the types it brings are there")
+            self._charts.put(request.urn, {**outputs, "_type": request.type})
+        return f"{space}/{inputs['name']}", outputs
 
     def _cluster(self, config: Bag) -> Cluster:
-        """The cluster that the provider's kubeconfig leads to; the scratch one while that is unknown."""
+        """The cluster that a provider's kubeconfig leads to; the default while that is unknown."""
         if self._clusters is None:
-            raise Refused(
-                "the sandbox runs without Kubernetes: etcd and kube-apiserver are missing; run `make setup`"
-            )
+            raise Refused(ABSENT)
         text = config.get("kubeconfig")
         if not text or text == UNKNOWN:
             return self._clusters.ensure(DEFAULT)
-        settings = yaml.safe_load(text if "{" in text or "\n" in text else open(text).read())
-        url = settings["clusters"][0]["cluster"]["server"]
+        inline = "{" in text or "\n" in text
+        settings = yaml.safe_load(text if inline else Path(text).read_text())
+        url = server_of(settings, config.get("context"))
         found = self._clusters.at(url)
         if found is None:
             raise Missing(
-                f"no cluster of the sandbox listens at {url}; was it deleted? `pulumi up --refresh` looks again"
+                f"no cluster of the sandbox listens at {url}; was it deleted? "
+                "`pulumi up --refresh` looks again"
             )
         return found
 
@@ -191,17 +199,17 @@ class Kubernetes(Cloud):
                 )
             return self._clients[cluster.url]
 
-    def _ask(self, verb: str, body: Bag, config: Bag, **options: Any) -> Bag:
-        """One call to the server; raises Missing, Immutable or Refused with the server's own words."""
-        client, meta = self._client(config), body["metadata"]
+    def _ask(self, verb: str, thing: Bag, config: Bag, **options: Any) -> Bag:
+        """One call about one object; raises Missing, Immutable or Refused in the server's words."""
+        client, meta = self._client(config), thing["metadata"]
         try:
             with self._lock:  # discovery is cached in the client and is not safe for threads
-                kind = client.resources.get(api_version=body["apiVersion"], kind=body["kind"])
+                kind = client.resources.get(api_version=thing["apiVersion"], kind=thing["kind"])
             if kind.namespaced:
                 options["namespace"] = meta.get("namespace", "default")
             if verb == "apply":
                 answer = kind.server_side_apply(
-                    body=body,
+                    body=thing,
                     name=meta["name"],
                     field_manager=MANAGER,
                     force_conflicts=True,
@@ -266,18 +274,28 @@ class Kubernetes(Cloud):
         self._client(config).request("put", f"/api/v1/namespaces/{name}/finalize", body=empty)
 
 
+def server_of(settings: Bag, context: str | None) -> str:
+    """The address that a kubeconfig leads to."""
+    wanted = context or settings.get("current-context")
+    inside = {entry["name"]: entry["context"]["cluster"] for entry in settings["contexts"]}
+    servers = {entry["name"]: entry["cluster"]["server"] for entry in settings["clusters"]}
+    try:
+        return str(servers[inside[wanted]]).rstrip("/")
+    except KeyError:
+        raise Refused(f"the provider's kubeconfig has no context {wanted}") from None
+
+
 def manifest(inputs: Any) -> Any:
     """Two odd keys of CRD schemas, from Pulumi's Python names back to Kubernetes' own."""
     if isinstance(inputs, dict):
-        return {
-            "$ref"
-            if key == "_ref"
-            else key.replace("_", "-")
-            if key.startswith("x_kubernetes")
-            else key: manifest(value)
-            for key, value in inputs.items()
-        }
+        return {kubernetes_name(key): manifest(value) for key, value in inputs.items()}
     return [manifest(value) for value in inputs] if isinstance(inputs, list) else inputs
+
+
+def kubernetes_name(key: str) -> str:
+    if key.startswith("x_kubernetes"):
+        return key.replace("_", "-")
+    return "$ref" if key == "_ref" else key
 
 
 def as_live(sent: Any, live: Any, target: Any) -> Any:

@@ -28,11 +28,11 @@ class Notebook:
     """{key: properties}; each change appends one line, and opening it leaves out what is gone."""
 
     def __init__(self, path: Path) -> None:
-        self._pages, self._lock = read(path), threading.Lock()
+        self._path, self._lock = path, threading.Lock()
+        self._pages = read(path)
         draft = path.with_suffix(".new")
         draft.write_text("".join(map(line, self._pages.items())))
         os.replace(draft, path)
-        self._file = path.open("a")
 
     def get(self, key: str) -> Page | None:
         return self._pages.get(key)
@@ -43,8 +43,8 @@ class Notebook:
             self._pages.pop(key, None)
             if page is not None:
                 self._pages[key] = page
-            self._file.write(line((key, page)))
-            self._file.flush()
+            with self._path.open("a") as file:
+                file.write(line((key, page)))
 
 
 def line(entry: tuple[str, Page | None]) -> str:

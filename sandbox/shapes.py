@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from botocore.model import Shape
@@ -34,37 +34,39 @@ def place(members: Any, key: str, names: Names) -> str | None:
 
 def to_api(shape: Shape, value: Any, names: Names) -> Any:
     """A Pulumi value in the form that an API shape asks for."""
-    match shape.type_name:
-        case "structure":
-            return to_structure(shape, value, names)
-        case "list" if isinstance(value, dict):
-            inside = pair(getattr(shape.member, "members", ()))
-            if inside is None:
-                return [to_api(shape.member, value, names)]
-            # tags: {a: b} -> [{Key: a, Value: b}]
-            return [dict(zip(inside, entry, strict=True)) for entry in value.items()]
-        case "list":
-            return [
-                to_api(shape.member, v, names)
-                for v in (value if isinstance(value, list) else [value])
-            ]
-        case "map":
-            return {k: to_api(shape.value, v, names) for k, v in value.items()}
-        case "integer" | "long":
-            return int(value)
-        case "float" | "double":
-            return float(value)
-        case "boolean":
-            return value if isinstance(value, bool) else str(value).lower() == "true"
-        case "string":
-            return (
-                value
-                if isinstance(value, str)
-                else json.dumps(value)
-                if isinstance(value, dict | list)
-                else str(value)
-            )
-    return value
+    if shape.type_name == "structure":
+        return to_structure(shape, value, names)
+    if shape.type_name == "list":
+        return to_list(shape, value, names)
+    if shape.type_name == "map":
+        return {key: to_api(shape.value, inside, names) for key, inside in value.items()}
+    return PLAIN.get(shape.type_name, lambda whatever: whatever)(value)
+
+
+def text(value: Any) -> str:
+    return json.dumps(value) if isinstance(value, dict | list) else str(value)
+
+
+def switch(value: Any) -> bool:
+    return value if isinstance(value, bool) else str(value).lower() == "true"
+
+
+PLAIN: Mapping[str, Callable[[Any], Any]] = {
+    "integer": int,
+    "long": int,
+    "float": float,
+    "double": float,
+    "boolean": switch,
+    "string": text,
+}
+
+
+def to_list(shape: Shape, value: Any, names: Names) -> list[Any]:
+    inside = pair(getattr(shape.member, "members", ())) if isinstance(value, dict) else None
+    if inside is not None:  # tags: {a: b} -> [{Key: a, Value: b}]
+        return [dict(zip(inside, entry, strict=True)) for entry in value.items()]
+    values = value if isinstance(value, list) else [value]
+    return [to_api(shape.member, one, names) for one in values]
 
 
 def pair(members: Iterable[Any]) -> tuple[str, str] | None:
@@ -76,9 +78,7 @@ def pair(members: Iterable[Any]) -> tuple[str, str] | None:
 
 
 def to_structure(shape: Shape, value: Any, names: Names) -> Any:
-    if {"Quantity", "Items"} <= set(shape.members) and isinstance(
-        value, list
-    ):  # CloudFront's lists
+    if {"Quantity", "Items"} <= set(shape.members) and isinstance(value, list):  # CloudFront
         return {"Quantity": len(value), "Items": to_api(shape.members["Items"], value, names)}
     if isinstance(value, list):  # the providers' "block, at most one"
         value = value[0] if value else {}
@@ -103,10 +103,20 @@ def arguments(shape: Shape, bag: Mapping[str, Any], names: Names) -> dict[str, A
 def same(sent: Any, live: Any) -> bool:
     if isinstance(sent, bool) or isinstance(live, bool):
         return str(sent).lower() == str(live).lower()
+    if isinstance(sent, str) and isinstance(live, str) and sent[:1] in ("{", "["):
+        return as_json(sent) == as_json(live)
     try:
         return bool(sent == live or str(sent) == str(live) or float(sent) == float(live))
     except (TypeError, ValueError):
         return False
+
+
+def as_json(text: str) -> Any:
+    """What a text says as JSON, or the text."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
 
 
 def reflect(sent: Any, live: Any, names: Names, unseen: list[str], path: str = "") -> Any:
@@ -114,31 +124,40 @@ def reflect(sent: Any, live: Any, names: Names, unseen: list[str], path: str = "
 
     Paths that AWS does not report are added to `unseen`.
     """
-    if isinstance(live, dict) and "Quantity" in live and not isinstance(sent, dict):
-        live = live.get("Items", [])
-    if isinstance(sent, dict) and isinstance(live, list):
-        live = unpaired(live)
+    live = in_form(sent, live)
     if isinstance(sent, dict) and isinstance(live, dict):
         if TAGS.search(path):  # the user's own keys: more or fewer is drift
-            return {k: v for k, v in live.items() if not k.startswith("aws:")}
+            return {key: value for key, value in live.items() if not key.startswith("aws:")}
         told = {}
         for key, value in sent.items():
             member = key if key in live else place(live, key, names)
+            inside = f"{path}.{key}".lstrip(".")
             if member is None:
+                unseen.append(inside)
                 told[key] = value
-                unseen.append(f"{path}.{key}".lstrip("."))
             else:
-                told[key] = reflect(value, live[member], names, unseen, f"{path}.{key}")
+                told[key] = reflect(value, live[member], names, unseen, inside)
         return told
     if isinstance(sent, list) and isinstance(live, list) and len(sent) == len(live):
         if sorted(map(str, sent)) == sorted(map(str, live)):
             return sent  # AWS' lists of names have no order
-        return [reflect(s, l, names, unseen, path) for s, l in zip(sent, live, strict=True)]
-    if isinstance(sent, list) and len(sent) == 1 and isinstance(live, dict):
-        return [reflect(sent[0], live, names, unseen, path)]
-    if isinstance(sent, str) and isinstance(live, dict | list) and sent[:1] in ("{", "["):
-        return sent if json.loads(sent) == live else json.dumps(live)
+        both = zip(sent, live, strict=True)
+        return [reflect(one, told, names, unseen, f"{path}[]") for one, told in both]
     return sent if same(sent, live) else live
+
+
+def in_form(sent: Any, live: Any) -> Any:
+    """A live value in the form in which it was sent."""
+    if isinstance(live, dict) and "Quantity" in live and not isinstance(sent, dict):
+        return live.get("Items", [])
+    match sent, live:
+        case dict(), list():
+            return unpaired(live)
+        case [_], dict():  # the providers' "block, at most one"
+            return [live]
+        case str(), dict() | list():
+            return json.dumps(live)
+    return live
 
 
 def unpaired(live: list[Any]) -> Any:
