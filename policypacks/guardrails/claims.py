@@ -10,7 +10,6 @@ from pricing.declared import UNKNOWNS, Declared, Resource
 from pricing.labels import SHARED, key_on, labelled
 from quotas import machines
 
-
 WITHOUT_REGION = tuple(f"aws:{service}/" for service in ("budgets", "cloudfront", "iam", "route53"))
 
 
@@ -57,7 +56,9 @@ def _app(resource: Resource, declared: Declared) -> Iterator[Finding]:
 
 def _place(resource: Resource, declared: Declared) -> Iterator[Finding]:
     """A machine or function is in the region that its component names."""
-    if resource.type.startswith(WITHOUT_REGION):  # else its provider's region would count as its own
+    if resource.type.startswith(
+        WITHOUT_REGION
+    ):  # else its provider's region would count as its own
         return
     told, own = declared.fact(resource, "location"), declared.location(resource)
     if not isinstance(told, str) or own is None or told.split(":")[0] != own.split(":")[0]:
