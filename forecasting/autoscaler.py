@@ -51,7 +51,7 @@ def known_peaks(demand: Array, reaction: Reaction) -> tuple[tuple[float, Array],
 
 def _delayed(demand: Array, lag: int, memory: int) -> Array:
     known = np.full(demand.shape, np.nan)
-    for back in range(lag, lag + memory):
+    for back in range(lag, min(lag + memory, len(demand))):
         known[back:] = np.fmax(known[back:], demand[: len(demand) - back])
     return np.asarray(np.nan_to_num(known))
 

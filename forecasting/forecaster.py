@@ -44,12 +44,16 @@ class DemandForecaster(BaseEstimator):  # type: ignore[misc]
         check(demand)
         self.series_ = list(demand.columns)
         self.last_ = demand.index[-1]
-        self.levels_ = tuple(sorted(self.levels))
+        self.levels_ = tuple(sorted(set(self.levels)))
+        if not self.levels_ or not 0 < self.levels_[0] <= self.levels_[-1] < 1:
+            raise ValueError(f"levels are {self.levels}; each must lie between 0 and 1")
         self.values_ = filled(demand.to_numpy(float))
         self.coefficients_: dict[str, Array] = {"next day": self._learn([0])}
         return self
 
     def predict(self, hours: int = HOURS) -> pd.DataFrame:
+        if not 1 <= hours <= MAX_HORIZON_HOURS:
+            raise ValueError(f"hours is {hours}; a forecast reaches 1 to {MAX_HORIZON_HOURS} hours")
         days = -(-hours // HOURS)
         if days > 1 and "later" not in self.coefficients_:
             self.coefficients_["later"] = self._learn([1, 3, 5])
@@ -166,5 +170,6 @@ def filled(values: Array) -> Array:
             rows = np.where(missing, 0, np.arange(len(same))[:, None])
             np.maximum.accumulate(rows, axis=0, out=rows)
             view[hour::HOURS] = np.take_along_axis(same, rows, axis=0)
-    known = np.nanmean(values, axis=0) if not np.isnan(values).all() else np.zeros(values.shape[1])
-    return np.where(np.isnan(values), np.nan_to_num(known), values)
+    missing = np.isnan(values)  # an hour of the day that was never known
+    mean = np.nansum(values, axis=0) / np.maximum((~missing).sum(0), 1)
+    return np.where(missing, mean, values)

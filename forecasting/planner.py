@@ -36,6 +36,8 @@ LEAST_KNOWN_SHARE = 0.5
 """Of the hours since a service's first sample: below, its telemetry is too holey to plan from."""
 WORTH_A_CHANGE = 0.03
 """Share of the cost that a plan must save (or of the shortfall, where too much is dropped)."""
+OUTGROWN_LEVEL = 0.95
+"""A ceiling below this quantile of the coming week is raised before it is met."""
 Status = Literal["changed", "unchanged", "kept", "held", "new"]
 STEP_TAKEN = re.compile(r"; one step of .*; data to (\d{4}-\d\d-\d\d \d\d:\d\d) UTC$")
 
@@ -205,7 +207,7 @@ class _Planner:
             stands.floor, stands.ceiling, stands.target_utilisation,
         ):  # fmt: skip
             return "unchanged", stands, "what stands is what would be planned"
-        if against := self._against(rows):
+        if against := self._against(after, rows):
             return "unchanged", stands, against
         return "changed", after, after.reason
 
@@ -275,13 +277,13 @@ class _Planner:
         text += f"; replay {days} d: {saved:+.0%} cost at {ours.shortfall:.1%} shortfall"
         return f"{text} (stood: {stood.shortfall:.1%})"
 
-    def _against(self, rows: tuple[Replayed, ...]) -> str | None:
+    def _against(self, after: Capacity, rows: tuple[Replayed, ...]) -> str | None:
         """Why the plan is not proposed."""
         by_name = {row.name: row for row in rows}
         ours, stood = by_name["this plan"], by_name["what stands"]
+        assert self._stands is not None
         promise = self._terms.max_shortfall
-        step = STEP_TAKEN.search(self._stands.reason) if self._stands else None
-        if step:
+        if step := STEP_TAKEN.search(self._stands.reason):
             taken = datetime.strptime(step[1], "%Y-%m-%d %H:%M").replace(tzinfo=UTC)
             if self.demand.end - taken < timedelta(days=1):
                 return f"one step a day of telemetry; the last was on data to {step[1]} UTC"
@@ -290,9 +292,20 @@ class _Planner:
             return None if better else self._no_win(ours, stood, "it would drop no less")
         if ours.shortfall > max(promise, stood.shortfall):
             return self._no_win(ours, stood, f"more than the promised {promise:.1%}")
+        if self._outgrown(self._stands):
+            return None
+        now, then = self._mean_replicas(self._stands), self._mean_replicas(after)
         if ours.replica_hours > (1 - WORTH_A_CHANGE) * stood.replica_hours:
             return self._no_win(ours, stood, f"a change is worth {WORTH_A_CHANGE:.0%}")
+        if then > (1 - WORTH_A_CHANGE) * now:
+            less = f"{now:.2f} replicas on average would become {then:.2f}"
+            return f"what stands is kept: {less}; a change is worth {WORTH_A_CHANGE:.0%}"
         return None
+
+    def _outgrown(self, stands: Capacity) -> bool:
+        """The coming week may well need more than the ceiling that stands."""
+        coming = self._forecast()[OUTGROWN_LEVEL].max()
+        return bool(coming > stands.ceiling * self._terms.rps_per_replica)
 
     @staticmethod
     def _no_win(ours: Replayed, stood: Replayed, why: str) -> str:
@@ -311,7 +324,7 @@ class _Planner:
         week = fine[fine.index >= pd.Timestamp(self.demand.end) - pd.Timedelta("7D")]
         reaction = Reaction.of(self._terms.cold_start_minutes, self.demand.step_minutes)
         peaks = known_peaks(fine.to_numpy(float), reaction)
-        weekend = (week.index.dayofweek >= 5).astype(int)  # type: ignore[attr-defined]
+        weekend = (week.index.day_of_week >= 5).astype(int)  # type: ignore[attr-defined]
         rows = np.array([capacity.floor.weekday, capacity.floor.weekend], float)
         ran = run(
             week.to_numpy(float),

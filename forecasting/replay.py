@@ -72,7 +72,7 @@ class Outlook:
     def day_types(self) -> Array:
         """[service, level, weekday or weekend, hour UTC]: the largest quantile of those hours."""
         hours = pd.date_range(self.at, periods=len(self.quantiles), freq="h")
-        kind = (hours.dayofweek >= 5).astype(int)
+        kind = (hours.day_of_week >= 5).astype(int)
         result = np.zeros((*self.quantiles.shape[1:], 2, 24))
         for i, hour in enumerate(hours.hour):
             cell = result[:, :, kind[i], hour]
@@ -158,7 +158,7 @@ class Replay:
     def _on_steps(self, rows: Array, days: slice = slice(None)) -> Array:
         """[day, ..., kind, hour] -> [step, ...]: each day's own row, hour by hour."""
         times = self.demand.index[self._first :]
-        kind = (times.dayofweek >= 5).astype(int)  # type: ignore[attr-defined]
+        kind = (times.day_of_week >= 5).astype(int)  # type: ignore[attr-defined]
         hour = times.hour  # type: ignore[attr-defined]
         day = np.arange(len(times)) // self.steps_a_day
         return np.asarray(np.moveaxis(rows, (-2, -1), (1, 2))[days][day, kind, hour])

@@ -166,7 +166,7 @@ def _local(location: str, times: pd.DatetimeIndex) -> tuple[np.ndarray, np.ndarr
     place = parent_region(location).split(":")[1]
     zone = next((zone for start, zone in ZONES.items() if place.startswith(start)), "UTC")
     local = times.tz_convert(zone)
-    return (local.hour + local.minute / 60).to_numpy(), local.dayofweek.to_numpy()
+    return (local.hour + local.minute / 60).to_numpy(), local.day_of_week.to_numpy()
 
 
 def _notified(character: Character, location: str, times: pd.DatetimeIndex) -> np.ndarray:

@@ -18,7 +18,7 @@ def weekly(days: int = 28, seed: int = 0, series: int = 3) -> pd.DataFrame:
     """Daily and weekly cycles, each series with its own, growth and noise."""
     random = np.random.default_rng(seed)
     index = pd.date_range("2026-03-02", periods=24 * days, freq="h", tz="UTC")
-    hour, day = index.hour.to_numpy(), index.dayofweek.to_numpy()
+    hour, day = index.hour.to_numpy(), index.day_of_week.to_numpy()
     columns = {}
     for i in range(series):
         shape = 1.3 + np.sin(2 * np.pi * (hour - 3 * i) / 24) * np.where(day >= 5, 0.4, 1.0)
@@ -118,8 +118,14 @@ def test_levels_are_checked():
         (lambda d: d.drop(d.index[[50, 51]]), "irregular index"),
         (lambda d: d.iloc[::-1], "irregular index"),
         (lambda d: d.resample("10min").ffill(), "irregular index"),
-        (lambda d: d.where(d.index != d.index[7], -d), "negative demand in column 's0'"),
-        (lambda d: d.where(d.index != d.index[7], np.inf), "infinite demand in column 's0'"),
+        (
+            lambda d: d.assign(s0=d["s0"].where(d.index != d.index[7], -1.0)),
+            "negative demand in column 's0'",
+        ),
+        (
+            lambda d: d.assign(s0=d["s0"].where(d.index != d.index[7], np.inf)),
+            "infinite demand in column 's0'",
+        ),
         (lambda d: d.reset_index(drop=True), "DatetimeIndex"),
         (lambda d: d.tz_localize(None), "time zone"),
         (lambda d: d.iloc[:0], "empty"),

@@ -89,7 +89,8 @@ def changed(rows: slice | list[int], rps=None, **columns) -> pd.DataFrame:
 @pytest.mark.parametrize(
     ("frame", "kind", "words"),
     [
-        (pd.concat([table(), table().iloc[10:13]]).sort_values("time"), "duplicates", "3 times stand there more than once"),
+        (pd.concat([table(), table().iloc[10:13]]).sort_values("time"),
+         "duplicates", "3 times stand there more than once"),
         (table().drop(range(60, 90)), "gaps", "5 hours are missing, the longest of 5 h from"),
         (changed(slice(5, 8), rps=-1.0), "negative", "3 negative values, first 2026-03-02 00:50 UTC"),
         (changed([5], rps=np.inf), "infinite", "1 infinite values"),
