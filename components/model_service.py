@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import pulumi
@@ -215,7 +216,9 @@ class ModelService(pulumi.ComponentResource):
                 opts=self._inside,
             )
 
-    def _autoscaler(self, deployment: pulumi.Resource, controllers: list[pulumi.Resource]) -> None:
+    def _autoscaler(
+        self, deployment: pulumi.Resource, controllers: Sequence[pulumi.Resource]
+    ) -> None:
         import pulumi_kubernetes as kubernetes
 
         from components.kubernetes.autoscaling import horizontal, scaled_object

@@ -79,7 +79,8 @@ def alerts_topic(
             endpoint=address,
             opts=opts,
         )
-    return topic.arn
+    arn: pulumi.Output[str] = topic.arn
+    return arn
 
 
 USE_KEY = {"Action": ["kms:GenerateDataKey*", "kms:Decrypt"], "Resource": "*"}

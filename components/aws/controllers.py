@@ -30,7 +30,7 @@ def aws_controllers(
 ) -> list[pulumi.Resource]:
     """All of them; those that call AWS with a role of their own."""
     outside = pulumi.ResourceOptions(parent=opts.parent)
-    policies = {
+    policies: dict[str, pulumi.Input[str]] = {
         KARPENTER: key_arn.apply(lambda arn: karpenter_policy(account, region, name, arn)),
         BALANCER: target_binding_policy(region, account),
     }

@@ -144,4 +144,5 @@ def distribution(
         tags=tags.aws,
         opts=opts,
     )
-    return made.domain_name
+    domain: pulumi.Output[str] = made.domain_name
+    return domain

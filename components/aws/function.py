@@ -91,7 +91,8 @@ def function(
     )
     if service.capacity.floor.peak:
         keep_warm(name, full_name, alias, serving, service.capacity, tags, region, opts)
-    return url.function_url
+    address: pulumi.Output[str] = url.function_url
+    return address
 
 
 def keep_warm(

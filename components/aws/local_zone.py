@@ -62,7 +62,8 @@ class LocalZone(pulumi.ComponentResource):
                 region=region,
                 opts=child,
             )
-            return made.id
+            subnet_id: pulumi.Output[str] = made.id
+            return subnet_id
 
         self.private_subnet = subnet("private", parts[-1 - number], network.private_routes)
         # Public subnets of the region begin in the middle: room for four zones on each side.

@@ -71,4 +71,5 @@ def run(
         },
         opts=opts,
     )
-    return made.uri
+    uri: pulumi.Output[str] = made.uri
+    return uri

@@ -22,7 +22,7 @@ def release(
 ) -> pulumi.Resource:
     """One chart; the provider stands in `opts`."""
     oci = repository.startswith("oci://")
-    return kubernetes.helm.v3.Release(
+    made: pulumi.Resource = kubernetes.helm.v3.Release(
         f"{cluster}-{chart}",
         name=chart,
         namespace=SYSTEM,
@@ -32,6 +32,7 @@ def release(
         values=values,
         opts=opts,
     )
+    return made
 
 
 def keda(cluster: str, opts: pulumi.ResourceOptions) -> pulumi.Resource:

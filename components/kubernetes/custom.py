@@ -17,6 +17,7 @@ def custom(
     spec: Mapping[str, Any],
     opts: pulumi.ResourceOptions,
 ) -> pulumi.Resource:
-    return kubernetes.apiextensions.CustomResource(
+    made: pulumi.Resource = kubernetes.apiextensions.CustomResource(
         name, api_version=api_version, kind=kind, metadata=metadata, spec=spec, opts=opts
     )
+    return made
