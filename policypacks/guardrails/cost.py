@@ -161,9 +161,8 @@ def _largest(estimate: Estimate, app: str) -> str:
 
 def _why(estimate: Estimate) -> str:
     fleets = {fleet.resource.urn for fleet in estimate.fleets}
-    return "; ".join(
-        sorted({line.why for line in estimate.of_state("unpriced") if line.urn in fleets})
-    )
+    lines = [line for line in estimate.of_state("unpriced") if line.urn in fleets]
+    return "; ".join(sorted({f"{line.name}: {line.why}" for line in lines}))
 
 
 def told(cost: Range) -> str:

@@ -6,17 +6,18 @@ import math
 from dataclasses import replace
 from datetime import date
 
-import build
 import fairness
 import numpy as np
 import pytest
 import settings
-from build import DIGEST, PACK, evidence, service
 from fairness import Comparison, comparisons, judged
 from hypothesis import given
 from hypothesis import strategies as st
 from intervals import Rate, contrast, critical, wilson
 from pricing.declared import of_preview
+
+import build
+from build import DIGEST, PACK, evidence, service
 
 THRESHOLDS = settings.thresholds(PACK / "thresholds.yaml")
 POLICY = THRESHOLDS.fairness
@@ -204,7 +205,7 @@ def test_too_little_evidence_blocks_unless_the_owners_say_otherwise():
         ({"comparisons": []}, "compares nothing"),
         ({"comparisons": None}, "compares nothing"),
         ({"comparisons": [3]}, "has no map at comparisons[0]"),
-        ({"comparisons": [compared(attribute="shoe_size", a=(9100, 10000), b=(9100, 10000))]}, "compares none of skin_tone, gender, age"),
+        ({"comparisons": [compared(attribute="size", a=(9, 10), b=(9, 10))]}, "compares none of skin_tone"),
         ({"comparisons": [compared(a=(9100, 10000))]}, "has fewer than two slices at comparisons[0]"),
         ({"comparisons": [compared(a=(11, 10), b=(1, 10))]}, "counts 11 of 10 at comparisons[0] a"),
         ({"comparisons": [compared(a=(-1, 10), b=(1, 10))]}, "counts -1 of 10"),

@@ -5,10 +5,8 @@ from __future__ import annotations
 import math
 from datetime import date
 
-import build
 import hypothesis.strategies as st
 import pytest
-from build import GROUP, KARPENTER, SCHEDULE, TAGS, TEMPLATE, karpenter, node_group, state
 from hypothesis import given
 from pricing.book import PriceBook, Row
 from pricing.capacity import fleets
@@ -17,6 +15,9 @@ from pricing.kinds import KINDS
 from pricing.resources import price
 from pricing.services import PRICERS
 from pricing.week import Range, over_a_week
+
+import build
+from build import GROUP, KARPENTER, SCHEDULE, TAGS, TEMPLATE, karpenter, node_group, state
 
 BOOK = PriceBook.load()
 G6 = 0.8048 * 730

@@ -68,16 +68,24 @@ class Fleet:
 
 
 def fleets(declared: Declared) -> list[Fleet]:
-    """Every fleet of a stack; those of one pool share the room between floor and ceiling, and what is expected."""
+    """Every fleet of a stack; those of one pool share the room up to the ceiling, and what is expected."""
     found = [fleet for resource in declared for fleet in fleets_of(declared, resource)]
     pools: dict[str, list[int]] = defaultdict(list)
     for at, fleet in enumerate(found):
-        pools[(fleet.pool and f"{fleet.app} {fleet.pool}") or fleet.resource.urn].append(at)
+        pools[_pool(declared, fleet)].append(at)
     for members in pools.values():
         joined = _as_told(declared, _beside([found[at] for at in members]))
         for at, fleet in zip(members, joined, strict=True):
             found[at] = fleet
     return found
+
+
+def _pool(declared: Declared, fleet: Fleet) -> str:
+    """What joins a scheduled group and its burst: their component, else the label of their nodes."""
+    for above in declared.ancestors(fleet.resource):
+        if above.inputs.get("replicas_per_node") is not None:
+            return above.urn
+    return f"{fleet.app} {fleet.pool}" if fleet.pool else fleet.resource.urn
 
 
 def _beside(pool: list[Fleet]) -> list[Fleet]:
@@ -230,15 +238,17 @@ def _karpenter_pool(declared: Declared, pool: Resource) -> Iterator[Fleet]:
     most = _limit(pool, each)
     # Where both are allowed Karpenter prefers spot, but nothing promises that there is some.
     bought = wanted.get("karpenter.sh/capacity-type", ["on-demand"])
+    node_class = _node_class(declared, pool)
+    there = _class_location(declared, node_class) if node_class else None
     yield Fleet(
         resource=pool,
         app=app_of(pool, declared),
-        location=declared.location(pool),
+        location=there or declared.location(pool),
         machines=machines,
         count=None if most is None else Range(0.0, most / 2, most),
         why="has no limit on GPUs or nodes" if most is None else f"burst up to {most:g}",
         spot_share=0.0 if "on-demand" in bought else 1.0,
-        disk=_class_disk(declared, pool),
+        disk=_class_disk(node_class) if node_class else None,
         pool=str((pool.get("spec.template.metadata.labels") or {}).get(POOL_LABEL, "")),
         elastic=True,
     )
@@ -254,14 +264,28 @@ def _limit(pool: Resource, gpus_each: int) -> float | None:
     return min(found) if found else None
 
 
-def _class_disk(declared: Declared, pool: Resource) -> Disk | None:
+def _node_class(declared: Declared, pool: Resource) -> Resource | None:
+    """The EC2NodeClass of the same cluster that a Karpenter pool names."""
     name = pool.get("spec.template.spec.nodeClassRef.name")
     for found in declared.of_type("kubernetes:karpenter.k8s.aws/v1:EC2NodeClass"):
         if found.get("metadata.name") == name and found.provider == pool.provider:
-            size = re.match(r"(\d+)Gi", str(found.get("spec.blockDeviceMappings.0.ebs.volumeSize")))
-            kind = found.get("spec.blockDeviceMappings.0.ebs.volumeType")
-            return Disk(str(kind or "gp3"), float(size[1])) if size else None
+            return found
     return None
+
+
+def _class_disk(node_class: Resource) -> Disk | None:
+    said = node_class.get("spec.blockDeviceMappings.0.ebs")
+    size = re.match(r"(\d+)Gi", str(said.get("volumeSize"))) if isinstance(said, Mapping) else None
+    return Disk(str(said.get("volumeType") or "gp3"), float(size[1])) if size else None
+
+
+def _class_location(declared: Declared, node_class: Resource) -> str | None:
+    """Where its subnets are; None where they are not resources of this stack, or in several places."""
+    subnets = [
+        one for one in declared.needed(node_class, "spec") if one.type == "aws:ec2/subnet:Subnet"
+    ]
+    places = {declared.location(subnet) for subnet in subnets}
+    return places.pop() if len(places) == 1 else None
 
 
 def _gke_pool(declared: Declared, pool: Resource) -> Iterator[Fleet]:
