@@ -12,6 +12,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -105,6 +106,8 @@ def start(
             stderr=log,
             start_new_session=True,  # it outlives this command, and its terminal
         )
+    # Should this process live longer than the sandbox: no zombie is left, and no warning given.
+    threading.Thread(target=process.wait, daemon=True).start()
     while not (home / READY).exists():
         if process.poll() is not None:
             raise SandboxError(f"the sandbox did not start: {last_line(home / LOG)}")
