@@ -65,6 +65,8 @@ class StackRule:
 
 
 Rule = ResourceRule | StackRule
+Asked = dict[str, Mapping[str, Any]]
+"""The inputs of each resource, by URN, as the resource rules saw them in this run."""
 
 
 def today() -> date:
@@ -74,17 +76,20 @@ def today() -> date:
 
 def policies(rules: Sequence[Rule], waivers: Sequence[Waiver]) -> list[Policy]:
     """The rules as Pulumi takes them; what a current waiver covers is not reported."""
+    asked: Asked = {}
     return [
-        _resource_policy(rule, waivers)
+        _resource_policy(rule, waivers, asked)
         if isinstance(rule, ResourceRule)
-        else _stack_policy(rule, waivers)
+        else _stack_policy(rule, waivers, asked)
         for rule in rules
     ]
 
 
-def _resource_policy(rule: ResourceRule, waivers: Sequence[Waiver]) -> Policy:
+def _resource_policy(rule: ResourceRule, waivers: Sequence[Waiver], asked: Asked) -> Policy:
     def validate(args: ResourceValidationArgs, report: ReportViolation) -> None:
-        for message in rule.check(resource_of(args)):
+        resource = resource_of(args)
+        asked[args.urn] = resource.inputs
+        for message in rule.check(resource):
             if not waived(waivers, rule.name, args.urn, today()):
                 report(message, args.urn)
 
@@ -92,9 +97,9 @@ def _resource_policy(rule: ResourceRule, waivers: Sequence[Waiver]) -> Policy:
     return ResourceValidationPolicy(rule.name, rule.description, validate, level)
 
 
-def _stack_policy(rule: StackRule, waivers: Sequence[Waiver]) -> Policy:
+def _stack_policy(rule: StackRule, waivers: Sequence[Waiver], asked: Asked) -> Policy:
     def validate(args: StackValidationArgs, report: ReportViolation) -> None:
-        for finding in rule.check(declared_of(args)):
+        for finding in rule.check(declared_of(args, asked)):
             if not waived(waivers, rule.name, finding.urn, today()):
                 report(finding.message, finding.urn or None)
 
@@ -110,8 +115,12 @@ def resource_of(args: ResourceValidationArgs) -> Resource:
     )
 
 
-def declared_of(args: StackValidationArgs) -> Declared:
-    """All resources as the engine offers them: what their provider answered, with parents and dependencies."""
+def declared_of(args: StackValidationArgs, asked: Asked) -> Declared:
+    """All resources as their provider answered, with parents and dependencies.
+
+    A provider that is itself still to be made, such as that of a new cluster, is not asked at
+    preview, and the engine answers with nothing: what the program asked for stands in its place.
+    """
     found = []
     for one in args.resources:
         needs = {
@@ -119,7 +128,9 @@ def declared_of(args: StackValidationArgs) -> Declared:
         }
         parent = one.parent.urn if one.parent else ""
         provider = f"{one.provider.urn}::" if one.provider else ""
-        found.append(Resource(one.urn, one.resource_type, bare(one.props), parent, needs, provider))
+        told = {key: value for key, value in bare(one.props).items() if value != UNKNOWN}
+        inputs = {**asked.get(one.urn, {}), **told}
+        found.append(Resource(one.urn, one.resource_type, inputs, parent, needs, provider))
     return Declared(found)
 
 
