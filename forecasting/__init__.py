@@ -4,11 +4,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from forecasting.capacity import plan_capacity
     from forecasting.forecaster import DemandForecaster
 
-__all__ = ["DemandForecaster"]
+__all__ = ["DemandForecaster", "plan_capacity"]
 
-_HOMES = {"DemandForecaster": "forecasting.forecaster"}
+_HOMES = {
+    "DemandForecaster": "forecasting.forecaster",
+    "plan_capacity": "forecasting.capacity",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Self
+from contextlib import AbstractContextManager
+from functools import cache
+from typing import Any, Self, cast
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
 from forecasting.experts import HOURS, PADDED_DAYS, Folded, experts, fold, peaks, scales
 from forecasting.pinball import fit_quantile
@@ -100,7 +102,7 @@ class DemandForecaster(BaseEstimator):  # type: ignore[misc]
         x, y, w = np.concatenate(rows), np.concatenate(targets), np.concatenate(weights)
         ridge = self.ridge / (len(x) / HOURS)
         start = coefficients[0]
-        with threadpool_limits(1):  # matrices are small: threads would wait for each other
+        with one_thread():
             for i, level in enumerate(self.levels_):
                 start = coefficients[i] = fit_quantile(
                     x,
@@ -131,6 +133,16 @@ class DemandForecaster(BaseEstimator):  # type: ignore[misc]
             parts.append(told @ learned.T * scale[0][:, None])
         quantiles = np.clip(np.concatenate(parts), 0, MAX_OF_PEAK * peak[0][:, None])
         return np.sort(quantiles, axis=-1)
+
+
+@cache
+def _threads() -> Any:
+    return ThreadpoolController()
+
+
+def one_thread() -> AbstractContextManager[object]:
+    """The matrices are small: threads would wait for each other, and sum in another order."""
+    return cast("AbstractContextManager[object]", _threads().limit(limits=1))
 
 
 def check(demand: pd.DataFrame) -> None:

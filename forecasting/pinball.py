@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import solve_triangular
 from scipy.optimize import minimize
 
 Array = NDArray[np.float64]
@@ -35,8 +34,9 @@ def fit_quantile(
     share = weight / weight.sum()
     gram = features.T @ (features * share[:, None])
     gram[np.diag_indices(len(gram))] += ridge + JITTER * np.trace(gram)
-    root = np.linalg.cholesky(gram)  # coefficients = root^-T z: experts are much alike
-    white = solve_triangular(root, features.T, lower=True).T
+    root = np.linalg.cholesky(gram)
+    back = np.linalg.inv(root).T  # coefficients = back @ z: experts are much alike
+    white = features @ back
 
     def loss(z: Array) -> tuple[float, Array]:
         error = target - white @ z
@@ -44,11 +44,11 @@ def fit_quantile(
         smooth = np.where(
             np.abs(error) < width, (width - error) ** 2 / (4 * width), np.maximum(-error, 0)
         )
-        away = solve_triangular(root, z, lower=True, trans=1) - prior
+        away = back @ z - prior
         value = share @ (level * error + smooth) + ridge * (away @ away)
         slope = white.T @ (share * (below - level))
-        return float(value), slope + 2 * ridge * solve_triangular(root, away, lower=True)
+        return float(value), slope + 2 * ridge * (back.T @ away)
 
-    options = {"maxiter": MAX_ITERATIONS, "maxcor": 20}
+    options = {"maxiter": MAX_ITERATIONS, "maxcor": 20, "ftol": 1e-8}
     found = minimize(loss, root.T @ start, jac=True, method="L-BFGS-B", options=options)
-    return np.asarray(solve_triangular(root, found.x, lower=True, trans=1))
+    return np.asarray(back @ found.x)

@@ -283,10 +283,8 @@ class _Planner:
         ours, stood = by_name["this plan"], by_name["what stands"]
         assert self._stands is not None
         promise = self._terms.max_shortfall
-        if step := STEP_TAKEN.search(self._stands.reason):
-            taken = datetime.strptime(step[1], "%Y-%m-%d %H:%M").replace(tzinfo=UTC)
-            if self.demand.end - taken < timedelta(days=1):
-                return f"one step a day of telemetry; the last was on data to {step[1]} UTC"
+        if taken := self._step_taken():
+            return f"one step a day of telemetry; the last was on data to {taken} UTC"
         if stood.shortfall > promise:
             better = ours.shortfall < (1 - WORTH_A_CHANGE) * stood.shortfall
             return None if better else self._no_win(ours, stood, "it would drop no less")
@@ -294,6 +292,11 @@ class _Planner:
             return self._no_win(ours, stood, f"more than the promised {promise:.1%}")
         if self._outgrown(self._stands):
             return None
+        return self._too_little_won(ours, stood, after)
+
+    def _too_little_won(self, ours: Replayed, stood: Replayed, after: Capacity) -> str | None:
+        """Both planning and this plan must save what a change is worth."""
+        assert self._stands is not None
         now, then = self._mean_replicas(self._stands), self._mean_replicas(after)
         if ours.replica_hours > (1 - WORTH_A_CHANGE) * stood.replica_hours:
             return self._no_win(ours, stood, f"a change is worth {WORTH_A_CHANGE:.0%}")
@@ -301,6 +304,14 @@ class _Planner:
             less = f"{now:.2f} replicas on average would become {then:.2f}"
             return f"what stands is kept: {less}; a change is worth {WORTH_A_CHANGE:.0%}"
         return None
+
+    def _step_taken(self) -> str | None:
+        """The end of the data on which less than a day ago a part of the way was gone."""
+        step = STEP_TAKEN.search(self._stands.reason) if self._stands else None
+        if step is None:
+            return None
+        taken = datetime.strptime(step[1], "%Y-%m-%d %H:%M").replace(tzinfo=UTC)
+        return step[1] if self.demand.end - taken < timedelta(days=1) else None
 
     def _outgrown(self, stands: Capacity) -> bool:
         """The coming week may well need more than the ceiling that stands."""
