@@ -9,7 +9,11 @@ import re
 import pytest
 from pricing.kinds import KINDS
 
-pytestmark = pytest.mark.slow
+pytestmark = [
+    pytest.mark.slow,
+    # Importing a provider's folder imports its deprecated types too.
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+]
 
 CLOUD_TYPES = sorted(kind for kind in KINDS if kind.startswith(("aws:", "gcp:")))
 
