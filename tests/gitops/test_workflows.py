@@ -27,6 +27,7 @@ PERMISSIONS = {
     ("preview", "stacks"): {"contents": "read"},
     ("preview", "accounts"): {"contents": "read", "id-token": "write", "pull-requests": "write"},
     ("preview", "sandbox"): {"contents": "read"},
+    ("preview", "gate"): {},
     ("up", "stacks"): {"contents": "read"},
     ("up", "up"): {"contents": "read", "id-token": "write"},
 }
@@ -148,6 +149,30 @@ def test_who_asks_decides_which_clouds(backend, event, author, repository, cloud
     for name in sorted(known, key=len, reverse=True):
         code = re.sub(rf"{re.escape(name)}(?![\w.])", repr(known[name]), code)
     assert eval(code) == clouds
+
+
+@pytest.mark.parametrize(
+    ("results", "passes"),
+    [
+        ("success success skipped", True),
+        ("success skipped success", True),
+        ("success failure skipped", False),
+        ("success skipped cancelled", False),
+        ("failure skipped skipped", False),
+    ],
+)
+def test_the_required_check_fails_when_a_preview_did(tmp_path, results, passes):
+    values = {"join(needs.*.result, ' ')": results}
+    runner = Runner(tmp_path, tmp_path, bare_environment(tmp_path / "home"), values, {})
+    runner.run(read(WORKFLOWS["preview"])["jobs"]["gate"])
+    assert runner.failed is not passes
+
+
+def test_the_guide_names_what_the_workflows_read():
+    guide = (ROOT / "docs" / "ci.md").read_text()
+    text = "".join(file.read_text() for file in WORKFLOWS.values())
+    read_names = set(re.findall(r"(?:vars|secrets)\.([A-Z_]+)", text))
+    assert read_names == set(re.findall(r"`([A-Z]+_[A-Z_]+)`", guide))
 
 
 # From here on the workflows run.
@@ -342,8 +367,8 @@ def test_a_forks_bad_change_is_stopped_on_the_embedded_clouds(hosted):
     number = "github.event.pull_request.number || inputs.pull_request"
     runner = hosted.job("preview", "sandbox", "pull/2", trusted=False, **{number: "2"})
     assert runner.failed
-    assert "❌ **dev**: blocked by `" in runner.summary
-    assert "scratch" in runner.summary
+    assert runner.summary.startswith("<!-- fairweather preview dev -->\n\n❌ **dev**: blocked by ")
+    assert "- **tags-are-complete** · aws:s3/bucket:Bucket scratch<br>" in runner.summary
     assert hosted.forge.requests == []
     assert runner.said[-1].strip() == "stopped"
 
