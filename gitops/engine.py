@@ -10,9 +10,12 @@ import dataclasses
 import json
 import os
 import re
+import shutil
 import subprocess
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -121,23 +124,19 @@ class Engine:
         """
         from pulumi import automation
 
-        self.root = root
-        file = root / "stacks" / f"Pulumi.{stack}.yaml"
+        self.root, self._throw_away = root, throw_away
+        self._file = file = root / "stacks" / f"Pulumi.{stack}.yaml"
         if not file.exists():
             known = ", ".join(sorted(p.name[7:-5] for p in file.parent.glob("Pulumi.*.yaml")))
             raise EngineError(
                 f"there is no stack file {file.relative_to(root)}; stacks here: {known}"
             )
-        before = file.read_bytes()
-        choose = automation.create_or_select_stack if throw_away else automation.select_stack
         try:
-            self.stack = choose(stack, work_dir=str(root))
+            if throw_away:
+                made(root, stack)
+            self.stack = automation.select_stack(stack, work_dir=str(root))
         except automation.CommandError as error:
             raise EngineError(reason(str(error))) from error
-        finally:
-            # `pulumi stack init` reformats the file and adds a salt, which a throw-away stack does not need.
-            if throw_away and file.read_bytes() != before:
-                file.write_bytes(before)
 
     def preview(self, on_line: Line | None = None, *, refresh: bool = False) -> Outcome:
         """What `pulumi preview` with the pack says. Nothing is changed."""
@@ -157,7 +156,11 @@ class Engine:
         Raises EngineError when the preview fails.
         """
         command = ("pulumi", "preview", "--json", "--stack", self.stack.name, "--non-interactive")
-        done = subprocess.run(command, cwd=self.root, capture_output=True, text=True, check=False)
+        with self._config() as file:
+            own = ("--config-file", file) if file else ()
+            done = subprocess.run(
+                (*command, *own), cwd=self.root, capture_output=True, text=True, check=False
+            )
         try:
             told = json.loads(done.stdout)
         except ValueError as error:
@@ -171,6 +174,15 @@ class Engine:
             raise EngineError("\n".join(said) or reason(done.stderr))
         return [step["newState"] for step in told["steps"] if "newState" in step]
 
+    @contextmanager
+    def _config(self) -> Iterator[str | None]:
+        """A copy of the stack file for a throw-away stack, whose salt the engine would write into it."""
+        if not self._throw_away:
+            yield None
+            return
+        with tempfile.TemporaryDirectory(prefix="fairweather-") as folder:
+            yield shutil.copy(self._file, folder)
+
     def _run(self, verb: str, on_line: Line | None, **options: Any) -> Outcome:
         from pulumi import automation
 
@@ -180,12 +192,28 @@ class Engine:
             record(outcome, event, on_line)
 
         try:
-            getattr(self.stack, verb)(on_event=listen, color="never", **options)
+            with self._config() as file:
+                run = getattr(self.stack, verb)
+                run(on_event=listen, color="never", config_file=file, **options)
         except automation.CommandError as error:
             if not outcome.failed:  # nothing in the events says why
                 outcome.errors.append(reason(str(error)))
         outcome.seconds = time.monotonic() - started
         return outcome
+
+
+def made(root: Path, stack: str) -> None:
+    """Make the stack in its backend, where it is not there yet, from a folder of its own.
+
+    In the checkout `pulumi stack init` would reformat the stack file and add a salt to it.
+    """
+    from pulumi import automation
+
+    named = re.search(r"(?m)^name: *(\S+)", (root / "Pulumi.yaml").read_text())
+    assert named is not None, "Pulumi.yaml names the project"
+    with tempfile.TemporaryDirectory(prefix="fairweather-") as folder:
+        Path(folder, "Pulumi.yaml").write_text(f"name: {named[1]}\nruntime: python\n")
+        automation.create_or_select_stack(stack, work_dir=folder)
 
 
 def record(outcome: Outcome, event: automation.EngineEvent, on_line: Line | None) -> None:
