@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,7 @@ PROD = ROOT / "stacks" / "Pulumi.prod.yaml"
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 
 
-def state(kind, name, inputs):
+def state(kind: str, name: str, inputs: dict[str, Any]) -> dict[str, Any]:
     """A `newState` of `pulumi preview --json`, with the keys that a custom resource has there."""
     urn = f"urn:pulumi:prod::fairweather::{kind}::{name}"
     return {
@@ -40,11 +41,11 @@ VPC = state("aws:ec2/vpc:Vpc", "net", {})
 BUCKET = state("aws:s3/bucket:Bucket", "logs", {"tags": {"app": "camera"}})
 
 
-def told(*states, prices=None):
+def told(*states: dict[str, Any], prices: Path | None = None) -> dict[str, Any]:
     return stack_cost.to_dict(stack_cost.of_preview(states, prices), stack_cost.budgets(PROD))
 
 
-def test_cost_is_told_by_app_with_its_budget():
+def test_cost_is_told_by_app_with_its_budget() -> None:
     machine = 0.8048 * 730 + 100 * 0.08
     found = told(NODES, CLUSTER)
     assert found["apps"]["camera"] == {
@@ -58,13 +59,13 @@ def test_cost_is_told_by_app_with_its_budget():
     assert found["total"]["budget"] == stacks.load(PROD).portfolio.budget.monthly_usd
 
 
-def test_the_sums_are_those_of_the_lines():
+def test_the_sums_are_those_of_the_lines() -> None:
     found = told(NODES, CLUSTER)
     lines = sum(line["usd"]["expected"] for line in found["lines"] if "usd" in line)
     assert lines == pytest.approx(found["total"]["expected"], abs=0.02)
 
 
-def test_what_has_no_price_is_counted_by_type_and_has_no_figure():
+def test_what_has_no_price_is_counted_by_type_and_has_no_figure() -> None:
     found = told(NODES, DATABASE, DATABASE | {"urn": "urn::other"}, BUCKET, VPC)
     assert found["unpriced"] == {"aws:rds/instance:Instance": 2}
     shown = {line["name"]: line for line in found["lines"]}
@@ -73,11 +74,11 @@ def test_what_has_no_price_is_counted_by_type_and_has_no_figure():
     assert "net" not in shown
 
 
-def test_it_is_json():
+def test_it_is_json() -> None:
     assert json.loads(json.dumps(told(NODES, DATABASE)))["currency"] == "USD"
 
 
-def test_a_users_own_prices_win(tmp_path):
+def test_a_users_own_prices_win(tmp_path: Path) -> None:
     mine = tmp_path / "mine.csv"
     mine.write_text(
         "service,item,location,unit,usd,as_of,source\n"
@@ -89,7 +90,7 @@ def test_a_users_own_prices_win(tmp_path):
         told(NODES, prices=mine)
 
 
-def test_budgets_come_from_the_stack_file():
+def test_budgets_come_from_the_stack_file() -> None:
     found = stack_cost.budgets(PROD)
     assert found.apps_usd["camera"] == stacks.load(PROD).apps["camera"].budget.monthly_usd
     assert set(found.apps_usd) == set(stacks.load(PROD).apps)

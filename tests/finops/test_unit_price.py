@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,7 @@ BOOK = PriceBook.load()
 PROD = stacks.load(ROOT / "stacks" / "Pulumi.prod.yaml")
 
 
-def app(name, **serving):
+def app(name: str, **serving: Any) -> stacks.App:
     found = PROD.apps[name]
     return found.model_copy(update={"serving": found.serving.model_copy(update=serving)})
 
@@ -37,17 +38,19 @@ def app(name, **serving):
         ("search", "gcp:asia-south2", {}, None),
     ],
 )  # fmt: skip
-def test_a_replica_costs_its_share_of_the_machine_or_its_warm_memory(name, location, serving, usd):
+def test_a_replica_costs_its_share_of_the_machine_or_its_warm_memory(
+    name: str, location: str, serving: dict[str, Any], usd: float | None
+) -> None:
     found = unit_price.replica_hour_usd(app(name, **serving), location, BOOK)
     assert found == (None if usd is None else pytest.approx(usd))
 
 
-def test_prices_are_asked_by_app_and_location():
+def test_prices_are_asked_by_app_and_location() -> None:
     price = unit_price.unit_prices(PROD, BOOK)
     assert price("voice", "aws:us-east-1") == 0.8048
 
 
-def test_a_users_prices_change_the_plan():
+def test_a_users_prices_change_the_plan() -> None:
     row = Row("machine", "g6.xlarge", "aws:us-east-1", "hour", 0.5, date(2026, 11, 1), "contract")
     mine = PriceBook.of([*BOOK.rows.values(), row])
     assert unit_price.unit_prices(PROD, mine)("camera", "aws:us-east-1") == 0.5
