@@ -65,7 +65,7 @@ def serve(home: Path, binaries: Path | None, owner: int | None) -> None:
         told = {"pid": os.getpid(), "aws_url": url, "providers": places, "notes": notes}
         draft = home / f"{lifecycle.READY}.new"
         draft.write_text(json.dumps(told))
-        os.replace(draft, home / lifecycle.READY)
+        draft.replace(home / lifecycle.READY)
         print(f"ready in {home}", *notes, sep="\n", flush=True)
         while not ended.wait(OWNER_CHECK_SECONDS) and (owner is None or lives(owner)):
             pass

@@ -94,7 +94,7 @@ class Aws:
 
 @functools.cache
 def client(service: str, region: str) -> Any:
-    return boto3.client(service, region_name=region)  # type: ignore[call-overload]  # from the table
+    return boto3.client(service, region_name=region)
 
 
 @dataclass(frozen=True)
@@ -271,7 +271,7 @@ class AwsCloud(Cloud):
 
     def invoke(self, token: str, arguments: Bag, config: Bag) -> Bag:
         region = str(arguments.get("region") or config.get("region") or "us-east-1")
-        match token.split(":")[-1]:
+        match token.rsplit(":", maxsplit=1)[-1]:
             case "getCallerIdentity":
                 who = Aws(region).sts.get_caller_identity()
                 told = {"accountId": who["Account"], "arn": who["Arn"], "userId": who["UserId"]}
@@ -319,8 +319,7 @@ class AwsCloud(Cloud):
         outputs = {**properties(live), **seen, "id": bag["id"]}
         for key in kind.outputs:
             told, sent = live.get(key), seen.get(key)
-            both = isinstance(told, dict) and isinstance(sent, dict)
-            outputs[key] = {**told, **sent} if both else told
+            outputs[key] = {**told, **sent} if isinstance(sent, dict) and told else told
         tags = seen.get("tags")
         tags_all = tags if isinstance(tags, dict) else {}
         return seen, {**outputs, "region": bag["region"], "tagsAll": tags_all}

@@ -15,7 +15,7 @@ LAMBDA_DIMENSION = {"resourceId": ("ResourceId", "ResourceIds")}
 
 
 def eks_backend(aws: Aws) -> Any:
-    """moto's own EKS, for what it has no operation for."""
+    """Moto's own EKS, for what it has no operation for."""
     from moto.eks.models import eks_backends
 
     return eks_backends[ACCOUNT][aws.region]
@@ -63,13 +63,15 @@ def cluster_see(live: Bag, aws: Aws, bag: Bag) -> Bag:
 
 
 def cluster_before_delete(aws: Aws, bag: Bag) -> None:
-    groups = aws.eks.list_nodegroups(clusterName=bag["name"])["nodegroups"]
-    if groups:
-        raise Refused(f"ResourceInUseException: Cluster has nodegroups attached: {groups}")
-    config = eks_backend(aws).clusters[bag["name"]].resources_vpc_config
-    if config.get("clusterSecurityGroupId"):
-        aws.ec2.delete_security_group(GroupId=config["clusterSecurityGroupId"])
-    if aws.clusters is not None:
+    inside = eks_backend(aws).clusters.get(bag["name"])
+    if inside is not None:
+        if inside.nodegroups:
+            groups = ", ".join(inside.nodegroups)
+            raise Refused(f"ResourceInUseException: Cluster has nodegroups attached: {groups}")
+        group = inside.resources_vpc_config.get("clusterSecurityGroupId")
+        if group:
+            aws.ec2.delete_security_group(GroupId=group)
+    if aws.clusters is not None:  # also where moto has lost the cluster
         aws.clusters.remove(server_name(aws, bag["name"]))
 
 

@@ -173,7 +173,8 @@ def rule(told: Bag, own_id: str) -> Bag:
     }
 
 
-def group_after(aws: Aws, bag: Bag, _old: Bag | None) -> None:
+def group_after(aws: Aws, bag: Bag, old: Bag | None) -> None:
+    tag(aws, bag, old)
     id_ = bag["id"]
     group = aws.ec2.describe_security_groups(GroupIds=[id_])["SecurityGroups"][0]
     for side, member in SIDES.items():
@@ -289,7 +290,7 @@ ROWS = (
         id="{GroupId}",
         name="name",
         names={"id": ("GroupIds", "GroupId"), "name": "GroupName"},
-        after=lambda aws, bag, old: (tag(aws, bag, old), group_after(aws, bag, old)),
+        after=group_after,
         see=group_see,
         in_place=("tags", *SIDES),
     ),

@@ -19,6 +19,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from kubernetes.client import ApiException
+
 from sandbox import crds
 
 TOKEN = "sandbox"  # noqa: S105  # the API servers listen on loopback only and hold nothing real
@@ -159,7 +161,10 @@ class Clusters:
         """Wait until a launched server answers, and make its cluster usable."""
         self._wait(cluster, process)
         cluster.kubeconfig.write_text(json.dumps(admin_config({cluster.name: cluster.url})))
-        crds.install(cluster.kubeconfig)
+        try:
+            crds.install(cluster.kubeconfig)
+        except (TimeoutError, ApiException) as error:
+            raise ClusterError(f"{cluster.name} takes no resource types: {error}") from error
         certificate = (cluster.kubeconfig.parent / "apiserver.crt").read_bytes()
         authority = base64.b64encode(certificate).decode()
         ready = Cluster(cluster.name, cluster.url, cluster.kubeconfig, authority)
@@ -176,7 +181,7 @@ class Clusters:
         ):
             draft = path.with_suffix(".new")
             draft.write_text(json.dumps(content))
-            os.replace(draft, path)
+            draft.replace(path)
 
     def _start(
         self, program: str, signal: str, *options: str, log: str = ""
@@ -197,7 +202,7 @@ class Clusters:
         deadline = time.monotonic() + READY_SECONDS
         while time.monotonic() < deadline and process.poll() is None:
             try:
-                urllib.request.urlopen(request, context=trust, timeout=2).close()  # noqa: S310
+                urllib.request.urlopen(request, context=trust, timeout=2).close()
                 return
             except OSError:
                 time.sleep(0.05)
@@ -213,7 +218,7 @@ class Clusters:
         body = json.dumps({"key": first, "range_end": last}).encode()
         request = urllib.request.Request(f"{self._etcd_url}/v3/kv/deleterange", data=body)
         try:
-            urllib.request.urlopen(request, timeout=10).close()  # noqa: S310  # our own etcd
+            urllib.request.urlopen(request, timeout=10).close()  # our own etcd
         except OSError as error:
             raise ClusterError(f"the data of {name} could not be deleted: {error}") from error
 

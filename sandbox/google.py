@@ -41,8 +41,21 @@ IDS: Mapping[str, str] = {
 }
 """The types that are known, and how Google writes their ids."""
 FIXED = frozenset(
-    ("name", "location", "region", "zone", "project", "cluster", "billingAccount", "accountId")
-    + ("keyRing", "cryptoKeyId", "network", "role", "member")
+    {
+        "accountId",
+        "billingAccount",
+        "cluster",
+        "cryptoKeyId",
+        "keyRing",
+        "location",
+        "member",
+        "name",
+        "network",
+        "project",
+        "region",
+        "role",
+        "zone",
+    }
 )
 """Inputs that force a new object."""
 NAME = re.compile(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?")
@@ -121,7 +134,7 @@ class Google(Cloud):
 
     def invoke(self, token: str, arguments: Bag, config: Bag) -> Bag:
         project = str(arguments.get("projectId") or config.get("project") or "sandbox")
-        match token.split(":")[-1]:
+        match token.rsplit(":", maxsplit=1)[-1]:
             case "getProject":
                 told = {"projectId": project, "name": project, "number": number(project)[:12]}
                 return {**told, "id": f"projects/{project}"}
@@ -165,7 +178,7 @@ class Google(Cloud):
 
 def family_of(token: str) -> str:
     """`gcp:compute/network:Network` -> `compute`."""
-    return token.split(":")[1].split("/")[0]
+    return token.split(":")[1].split("/", maxsplit=1)[0]
 
 
 def check_labels(labels: Mapping[str, str]) -> None:

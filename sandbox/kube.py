@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import json
 import re
-import tempfile
 import threading
 import time
 from pathlib import Path
@@ -13,11 +12,10 @@ from typing import Any
 
 import urllib3
 import yaml
-from kubernetes import config as kubeconfig
-from kubernetes import dynamic
 from kubernetes.client import ApiException
 from kubernetes.dynamic.exceptions import ResourceNotFoundError
 
+from sandbox import crds
 from sandbox.clusters import DEFAULT, Cluster, Clusters
 from sandbox.notebook import Notebook
 from sandbox.provider import (
@@ -192,11 +190,7 @@ class Kubernetes(Cloud):
         cluster = self._cluster(config)
         with self._lock:
             if cluster.url not in self._clients:
-                self._clients[cluster.url] = dynamic.DynamicClient(
-                    kubeconfig.new_client_from_config(str(cluster.kubeconfig)),
-                    # Its own default is one file in /tmp for everybody, and outlives us.
-                    cache_file=f"{tempfile.mkdtemp()}/discovery.json",
-                )
+                self._clients[cluster.url] = crds.connect(cluster.kubeconfig)
             return self._clients[cluster.url]
 
     def _ask(self, verb: str, thing: Bag, config: Bag, **options: Any) -> Bag:
@@ -220,11 +214,11 @@ class Kubernetes(Cloud):
             found: Bag = answer.to_dict()
             return found
         except ResourceNotFoundError:
-            raise Missing(
-                f"the cluster does not know {body['apiVersion']} {body['kind']}"
-            ) from None
+            what = f"{thing['apiVersion']} {thing['kind']}"
+            raise Missing(f"the cluster does not know {what}") from None
         except ApiException as error:
-            text = error.body.decode() if isinstance(error.body, bytes) else error.body or ""
+            told: Any = error.body  # bytes from the dynamic client, whatever its types say
+            text = told.decode() if isinstance(told, bytes) else told or ""
             detail = json.loads(text) if text[:1] == "{" else {"message": str(error)}
             kind_of = (
                 Missing if error.status == 404 else Immutable if is_immutable(detail) else Refused
@@ -301,8 +295,8 @@ def kubernetes_name(key: str) -> str:
 def as_live(sent: Any, live: Any, target: Any) -> Any:
     """What the user sent, with each value that drifted replaced by the live one.
 
-    `target` is what the server would store if `sent` were applied now: comparing live with it, and not with what was
-    sent, keeps normal forms ("1000m" stored as "1") from looking like drift.
+    `target` is what the server would store if `sent` were applied now: comparing live with it, and
+    not with what was sent, keeps normal forms ("1000m" stored as "1") from looking like drift.
     """
     if isinstance(sent, dict) and isinstance(live, dict):
         goal = target or {}
@@ -317,7 +311,7 @@ def as_live(sent: Any, live: Any, target: Any) -> Any:
         and isinstance(target, list)
         and len(sent) == len(live) == len(target)
     ):
-        return [as_live(s, l, t) for s, l, t in zip(sent, live, target, strict=True)]
+        return [as_live(*three) for three in zip(sent, live, target, strict=True)]
     return sent if live == target else live
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import threading
 from pathlib import Path
 from typing import Any
@@ -32,7 +31,7 @@ class Notebook:
         self._pages = read(path)
         draft = path.with_suffix(".new")
         draft.write_text("".join(map(line, self._pages.items())))
-        os.replace(draft, path)
+        draft.replace(path)
 
     def get(self, key: str) -> Page | None:
         return self._pages.get(key)

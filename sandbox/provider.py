@@ -1,7 +1,7 @@
 """The gRPC surface that the Pulumi engine speaks, on plain dictionaries.
 
-A cloud answers `check`, `diff`, `create`, `read`, `update`, `delete` and `invoke` with Pulumi's own camelCase names; this
-file does the protocol (pulumi/sdk proto, provider.proto).
+A cloud answers `check`, `diff`, `create`, `read`, `update`, `delete` and `invoke` with Pulumi's own
+camelCase names; this file does the protocol (pulumi/sdk proto, provider.proto).
 """
 
 from __future__ import annotations
@@ -129,9 +129,16 @@ def differences(old: Any, new: Any, path: str = "") -> Iterator[tuple[str, str]]
         yield path, "UPDATE"
 
 
+def property_diff(kind: str, *, replaces: bool) -> messages.PropertyDiff:
+    kinds = messages.PropertyDiff.Kind
+    return messages.PropertyDiff(
+        kind=kinds.Value(f"{kind}_REPLACE" if replaces else kind), inputDiff=True
+    )
+
+
 def top(path: str) -> str:
     """`scalingConfig.maxSize` -> `scalingConfig`."""
-    return path.split(".")[0].split("[")[0]
+    return path.split(".", maxsplit=1)[0].split("[", maxsplit=1)[0]
 
 
 def ignored(path: str, ignore: list[str]) -> bool:
@@ -178,7 +185,7 @@ def answers(method: Any) -> Any:
             return method(self, request, context)
         except Refused as refusal:
             context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(refusal))
-        except Exception as fault:
+        except Exception as fault:  # noqa: BLE001  # ours: the engine shows it, the log keeps it
             where = f"{method.__name__} {getattr(request, 'urn', '')}"
             print(
                 f"sandbox fault in {where}\n{traceback.format_exc()}", file=sys.stderr, flush=True
@@ -285,9 +292,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
             changes=messages.DiffResponse.DIFF_SOME,
             diffs=sorted({top(path) for path in paths}),
             detailedDiff={
-                path: messages.PropertyDiff(
-                    kind=kind + ("_REPLACE" if path in found.replaces else ""), inputDiff=True
-                )
+                path: property_diff(kind, replaces=path in found.replaces)
                 for path, kind in paths.items()
             },
             hasDetailedDiff=True,

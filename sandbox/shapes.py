@@ -104,7 +104,7 @@ def same(sent: Any, live: Any) -> bool:
     if isinstance(sent, bool) or isinstance(live, bool):
         return str(sent).lower() == str(live).lower()
     if isinstance(sent, str) and isinstance(live, str) and sent[:1] in ("{", "["):
-        return as_json(sent) == as_json(live)
+        return bool(as_json(sent) == as_json(live))
     try:
         return bool(sent == live or str(sent) == str(live) or float(sent) == float(live))
     except (TypeError, ValueError):

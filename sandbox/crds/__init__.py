@@ -1,43 +1,49 @@
-"""Resource types that the charts bring in a real cluster: KEDA's, Karpenter's and the load balancer controller's."""
+"""Resource types that charts bring in a real cluster: KEDA, Karpenter, load balancer controller."""
 
 from __future__ import annotations
 
 import json
-import tempfile
+import secrets
 import time
 from pathlib import Path
+from typing import Any
 
-from kubernetes import config, dynamic
+from kubernetes import client, config, dynamic
 
 HERE = Path(__file__).resolve().parent
 ESTABLISHED_SECONDS = 20
 
 
+def reach(kubeconfig: Path) -> Any:
+    return config.new_client_from_config(str(kubeconfig))  # type: ignore[no-untyped-call]
+
+
+def connect(kubeconfig: Path) -> Any:
+    """A client for all kinds that a cluster serves, with a memory of its own.
+
+    The library's default is one file in the temporary folder for everybody, and outlives us.
+    """
+    memory = f"{kubeconfig.parent}/discovery-{secrets.token_hex(4)}.json"
+    return dynamic.DynamicClient(  # type: ignore[no-untyped-call]
+        reach(kubeconfig), cache_file=memory
+    )
+
+
 def install(kubeconfig: Path) -> None:
     """Put the types into a cluster and wait until it serves them. Raises TimeoutError."""
-    client = dynamic.DynamicClient(
-        config.new_client_from_config(str(kubeconfig)),
-        cache_file=f"{tempfile.mkdtemp()}/discovery.json",
-    )
-    kind = client.resources.get(
-        api_version="apiextensions.k8s.io/v1", kind="CustomResourceDefinition"
-    )
-    names = []
+    api: Any = client.ApiextensionsV1Api(reach(kubeconfig))
+    there = {crd.metadata.name for crd in api.list_custom_resource_definition().items}
     for file in sorted(HERE.glob("*.json")):
         body = json.loads(file.read_text())
-        names.append(body["metadata"]["name"])
-        kind.server_side_apply(
-            body=body, name=names[-1], field_manager="sandbox", force_conflicts=True
-        )
+        if body["metadata"]["name"] not in there:
+            api.create_custom_resource_definition(body)
     deadline = time.monotonic() + ESTABLISHED_SECONDS
-    for name in names:
-        while not established(kind.get(name=name).to_dict()):
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"{name} is not established after {ESTABLISHED_SECONDS} s")
-            time.sleep(0.05)
+    while not all(map(established, api.list_custom_resource_definition().items)):
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"resource types are not established after {ESTABLISHED_SECONDS} s")
+        time.sleep(0.05)
 
 
-def established(crd: dict[str, object]) -> bool:
-    status = crd.get("status") or {}
-    conditions = (status.get("conditions") if isinstance(status, dict) else None) or []
-    return any(c["type"] == "Established" and c["status"] == "True" for c in conditions)
+def established(crd: Any) -> bool:
+    conditions = (crd.status and crd.status.conditions) or ()
+    return any(one.type == "Established" and one.status == "True" for one in conditions)

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from world import EXAMPLES, Example, World
 
 from sandbox.aws import AwsCloud
 from sandbox.aws_types import DROPPED, RECORDED, TYPES
 from sandbox.provider import Bag, Refused, Request, differences
+from tests.sandbox.world import EXAMPLES, Example, World
 
 ROOT = Path(__file__).resolve().parents[2]
 OUTLIVES = {"BucketVersioning", "TopicPolicy"}
