@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -86,7 +87,7 @@ def trailers(planned: Planned) -> dict[str, str]:
         "Fairweather-Stack": planned.name,
         "Fairweather-Planned-At": planned.plan.at.strftime(MINUTES),
         "Fairweather-Model": planned.plan.model,
-        "Fairweather-Data-Source": demand.source,
+        "Fairweather-Data-Source": public(demand.source),
         "Fairweather-Data-Window": f"{demand.start:{MINUTES}}/{demand.end:{MINUTES}}",
         "Fairweather-Data-Sha256": demand.sha256,
         "Fairweather-Prices": planned.prices,
@@ -103,6 +104,11 @@ def trailers(planned: Planned) -> dict[str, str]:
     return told
 
 
+def public(source: str) -> str:
+    """Without the user and password that an address may carry: pull requests are read by many."""
+    return re.sub(r"(?<=://)[^/@\s]*@", "", source)
+
+
 def capacity_sha256(planned: Planned) -> str:
     """Of the planned capacity in a canonical form: the same plan has the same digest."""
     capacity = {
@@ -117,7 +123,7 @@ def again(planned: Planned) -> str:
     """The command that makes the same plan."""
     source = planned.stack.telemetry.demand
     stated = planned.demand.source in (source.path, source.url)
-    given = "" if stated else f" --demand {planned.demand.source}"
+    given = "" if stated else f" --demand {public(planned.demand.source)}"
     return f"fairweather plan {planned.name}{given} --at {planned.plan.at:{MINUTES}}"
 
 
@@ -156,7 +162,12 @@ def row(service: ServicePlan) -> str:
         )
     )
     peak = "no data" if service.peak_rps is None else f"{service.peak_rps:,.0f} rps"
-    return f"| {service.app} | {service.location} | {peak} | {floors} | {ceilings} | {usd} | {service.reason} |"
+    return f"| {service.app} | {service.location} | {peak} | {floors} | {ceilings} | {usd} | {cell(service.reason)} |"
+
+
+def cell(text: str) -> str:
+    """Text that stays inside its cell of a Markdown table."""
+    return " ".join(text.split()).replace("|", "\\|")
 
 
 def bounds(service: ServicePlan) -> tuple[str, str]:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 import subprocess
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 import stacks
-from gitops import cli, proposing
+from gitops import cli, evidence, proposing
 from gitops.evidence import CAPACITY_SHA256
+from gitops.forge import LIMIT_CHARACTERS, shortened
 from gitops.git import EMAIL
 from tests.gitops.conftest import git
 from tests.gitops.plans import Planner
@@ -99,6 +101,37 @@ def test_the_commit_is_the_bots_changes_one_file_and_carries_its_evidence(propos
     assert re.fullmatch("[0-9a-f]{64}", told[CAPACITY_SHA256])
     assert told["Fairweather-Cost-After"] == "2900 USD/month"
     assert "camera aws:us-east-1: floor 4 -> 4, ceiling 6 -> 9; planned 9" in text
+
+
+def test_a_password_in_the_address_of_the_telemetry_is_told_to_nobody(
+    propose, workplace, planner, monkeypatch
+):
+    address = "http://ada:hunter2@prometheus.example:9090"
+    make = planner.make
+
+    def measured(root, name, **asked):
+        planned = make(root, name, **asked)
+        return replace(planned, demand=replace(planned.demand, source=address))
+
+    monkeypatch.setattr(proposing.planning, "make", measured)
+    _, out, _ = propose("--push")
+    told = git(workplace.bare, "log", "-1", "--format=%B", BRANCH)
+    assert "Fairweather-Data-Source: http://prometheus.example:9090" in told
+    assert "hunter2" not in out + told + workplace.forge.pulls[0]["body"]
+
+
+def test_the_text_for_a_thousand_services_fits_with_the_sum_first(workplace):
+    planned = Planner(camera=9, voice=8).make(workplace.clone, "dev")
+    many = replace(planned.plan, services=planned.plan.services * 1000)
+    text = shortened(evidence.markdown(replace(planned, plan=many)))
+    assert len(text) <= LIMIT_CHARACTERS
+    assert text.startswith("Capacity cost **$3,000,000 → $2,800,000 a month**, **-7%**.")
+
+
+def test_what_people_write_stays_in_its_cell(workplace):
+    planned = Planner(camera=9).make(workplace.clone, "dev")
+    [changed] = [service for service in planned.plan.services if service.status == "changed"]
+    assert evidence.row(replace(changed, reason="a | b\n\nc")).endswith("| a \\| b c |")
 
 
 def test_a_second_run_with_other_numbers_replaces_commit_and_text(propose, workplace, planner):
