@@ -106,6 +106,7 @@ def start_moto() -> tuple[str, Callable[[], None]]:
         del os.environ[name]  # an AWS_ENDPOINT_URL of the shell would lead our own boto3 elsewhere
     os.environ["AWS_CONFIG_FILE"] = os.environ["AWS_SHARED_CREDENTIALS_FILE"] = os.devnull
     os.environ["MOTO_IAM_LOAD_MANAGED_POLICIES"] = "true"
+    os.environ["MOTO_LAMBDA_CONCURRENCY_QUOTA"] = "1000"  # as a new account has it
     import boto3
     from moto import mock_aws
     from moto.moto_api._internal import mock_random

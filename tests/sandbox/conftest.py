@@ -1,14 +1,17 @@
-"""The AWS of these tests: moto in this process, without an engine."""
+"""moto in this process for what needs no engine; small programs on running clouds for the rest."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
 import pytest
+
+from sandbox import lifecycle
+from tests.sandbox.engine import Program
 
 
 @pytest.fixture(scope="session")
@@ -31,3 +34,35 @@ def aws_cloud(aws_env: None, tmp_path: Path) -> Any:
 
     held, recorded = Notebook(tmp_path / "held.jsonl"), Notebook(tmp_path / "recorded.jsonl")
     return AwsCloud(TYPES, RECORDED, {}, recorded, held, None)
+
+
+@pytest.fixture
+def program_on(tmp_path: Path, engine_env: dict[str, str]) -> Callable[[Path], Program]:
+    """A project of a test's own on the clouds of a sandbox's home."""
+
+    def make(home: Path) -> Program:
+        env = {**engine_env, **lifecycle.environment(home)}
+        # The state of a test is written once, at the end.
+        env |= {"PULUMI_EXPERIMENTAL": "true", "PULUMI_SKIP_CHECKPOINTS": "true"}
+        return Program(tmp_path / f"program-{home.name}", env)
+
+    return make
+
+
+@pytest.fixture
+def program(program_on: Callable[[Path], Program], sandbox: Path) -> Iterator[Program]:
+    """A project of a test's own on the clouds that all tests share, empty again afterwards."""
+    made = program_on(sandbox)
+    yield made
+    made.destroy()
+
+
+@pytest.fixture
+def boto(sandbox: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Any]:
+    """boto3 as another process has it: over HTTP."""
+    import boto3
+
+    env = lifecycle.environment(sandbox)
+    for name in [name for name in env if name.startswith("AWS_")]:
+        monkeypatch.setenv(name, env[name])
+    return boto3.client
