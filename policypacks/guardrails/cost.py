@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from gate import Finding, Rule, StackRule
 from pricing.book import PriceBook
@@ -31,10 +32,14 @@ class Budget:
 
 
 def rules(thresholds: Thresholds, book: PriceBook) -> tuple[Rule, ...]:
+    @lru_cache(maxsize=1)  # these rules come one after the other, on the same stack
+    def estimate(declared: Declared) -> Estimate:
+        return price(declared, book)
+
     def priced(
         check: Callable[[Declared, Estimate], Iterator[Finding]],
     ) -> Callable[[Declared], Iterator[Finding]]:
-        return lambda declared: check(declared, price(declared, book))
+        return lambda declared: check(declared, estimate(declared))
 
     return (
         StackRule(

@@ -5,12 +5,13 @@ A rule sees unknown values as `pricing.declared.UNKNOWN`, so that one of them ne
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any, Literal
 
-from pricing.declared import UNKNOWN, Declared, Resource
+from pricing.declared import UNKNOWN, UNKNOWNS, Declared, Resource
 from pulumi_policy import (
     EnforcementLevel,
     Policy,
@@ -20,7 +21,7 @@ from pulumi_policy import (
     StackValidationArgs,
     StackValidationPolicy,
 )
-from pulumi_policy.proxy import UnknownValueError
+from pulumi_policy.proxy import _DictProxy, _ListProxy
 from waivers import Waiver, waived
 
 Level = Literal["mandatory", "advisory"]
@@ -65,8 +66,6 @@ class StackRule:
 
 
 Rule = ResourceRule | StackRule
-Asked = dict[str, Mapping[str, Any]]
-"""The inputs of each resource, by URN, as the resource rules saw them in this run."""
 
 
 def today() -> date:
@@ -74,22 +73,51 @@ def today() -> date:
     return datetime.now(UTC).date()
 
 
+class Session:
+    """What one process was shown, so that each call of the engine is read once and not once a rule.
+
+    The engine's call runs all rules one after the other, in one thread. A rule that comes a second
+    time is the start of another call.
+    """
+
+    def __init__(self) -> None:
+        self.inputs: dict[str, Mapping[str, Any]] = {}
+        """Of each resource, by URN, as the resource rules saw them."""
+        self._call = threading.local()
+
+    def resource(self, rule: ResourceRule, args: ResourceValidationArgs) -> Resource:
+        """The resource of this call."""
+        found: Resource = self._read(rule, args.urn, lambda: resource_of(args))
+        self.inputs[args.urn] = found.inputs
+        return found
+
+    def declared(self, rule: StackRule, args: StackValidationArgs) -> Declared:
+        """The whole stack of this call."""
+        found: Declared = self._read(rule, "", lambda: declared_of(args, self.inputs))
+        return found
+
+    def _read(self, rule: Rule, urn: str, read: Callable[[], Any]) -> Any:
+        call = self._call
+        if getattr(call, "urn", None) != urn or rule.name in call.judged:
+            call.urn, call.judged, call.found = urn, set(), read()
+        call.judged.add(rule.name)
+        return call.found
+
+
 def policies(rules: Sequence[Rule], waivers: Sequence[Waiver]) -> list[Policy]:
     """The rules as Pulumi takes them; what a current waiver covers is not reported."""
-    asked: Asked = {}
+    session = Session()
     return [
-        _resource_policy(rule, waivers, asked)
+        _resource_policy(rule, waivers, session)
         if isinstance(rule, ResourceRule)
-        else _stack_policy(rule, waivers, asked)
+        else _stack_policy(rule, waivers, session)
         for rule in rules
     ]
 
 
-def _resource_policy(rule: ResourceRule, waivers: Sequence[Waiver], asked: Asked) -> Policy:
+def _resource_policy(rule: ResourceRule, waivers: Sequence[Waiver], session: Session) -> Policy:
     def validate(args: ResourceValidationArgs, report: ReportViolation) -> None:
-        resource = resource_of(args)
-        asked[args.urn] = resource.inputs
-        for message in rule.check(resource):
+        for message in rule.check(session.resource(rule, args)):
             if not waived(waivers, rule.name, args.urn, today()):
                 report(message, args.urn)
 
@@ -97,9 +125,9 @@ def _resource_policy(rule: ResourceRule, waivers: Sequence[Waiver], asked: Asked
     return ResourceValidationPolicy(rule.name, rule.description, validate, level)
 
 
-def _stack_policy(rule: StackRule, waivers: Sequence[Waiver], asked: Asked) -> Policy:
+def _stack_policy(rule: StackRule, waivers: Sequence[Waiver], session: Session) -> Policy:
     def validate(args: StackValidationArgs, report: ReportViolation) -> None:
-        for finding in rule.check(declared_of(args, asked)):
+        for finding in rule.check(session.declared(rule, args)):
             if not waived(waivers, rule.name, finding.urn, today()):
                 report(finding.message, finding.urn or None)
 
@@ -115,7 +143,7 @@ def resource_of(args: ResourceValidationArgs) -> Resource:
     )
 
 
-def declared_of(args: StackValidationArgs, asked: Asked) -> Declared:
+def declared_of(args: StackValidationArgs, asked: Mapping[str, Mapping[str, Any]]) -> Declared:
     """All resources as their provider answered, with parents and dependencies.
 
     A provider that is itself still to be made, such as that of a new cluster, is not asked at
@@ -135,16 +163,14 @@ def declared_of(args: StackValidationArgs, asked: Asked) -> Declared:
 
 
 def bare(value: Any) -> Any:
-    """Dictionaries and lists without Pulumi's proxies, which raise where a value is unknown."""
-    if isinstance(value, Mapping):
-        return {key: _held(value, key) for key in value}
-    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
-        return [_held(value, at) for at in range(len(value))]
-    return value
+    """Dictionaries and lists without Pulumi's proxies, which raise where a value is unknown.
 
-
-def _held(value: Any, key: Any) -> Any:
-    try:
-        return bare(value[key])
-    except UnknownValueError:
-        return UNKNOWN
+    The key `__target` is how `pulumi_policy.deserialize` itself looks under them.
+    """
+    if isinstance(value, _DictProxy | _ListProxy):
+        value = value["__target"]
+    if isinstance(value, dict):
+        return {key: bare(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [bare(item) for item in value]
+    return UNKNOWN if isinstance(value, str) and value in UNKNOWNS else value

@@ -168,3 +168,24 @@ def test_the_pack_imports_nothing_of_the_repository():
                 names = [node.module]
             found = {name.split(".")[0] for name in names} - allowed
             assert found <= ({"boto3"} if file.name == "awslist.py" else set()), file
+
+
+def test_the_same_resource_asked_again_is_judged_by_what_it_is_now(pack):
+    tagged = state("aws:s3/bucket:Bucket", "logs", {"tags": build.TAGS})
+    for _ in range(2):
+        assert blocked(pack, state("aws:s3/bucket:Bucket", "logs")) == {"tags-are-complete": 1}
+        assert blocked(pack, tagged) == {}
+
+
+def test_the_same_stack_asked_again_is_judged_by_what_it_is_now(pack):
+    for budget, rules in (
+        (1_000, {"app-cost-within-budget": 1}),
+        (9_000, {}),
+        (1_000, {"app-cost-within-budget": 1}),
+    ):
+        assert blocked(pack, *budgets(app_usd=budget), node_group()) == rules
+
+
+def test_what_a_provider_could_not_answer_is_judged_by_what_was_asked(pack):
+    group = node_group() | {"outputs": {}}
+    assert blocked(pack, *budgets(app_usd=1_000), group) == {"app-cost-within-budget": 1}
