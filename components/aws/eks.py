@@ -13,6 +13,7 @@ import pulumi_kubernetes as kubernetes
 from components.aws.balancer import Balancer, balancer
 from components.aws.controllers import aws_controllers
 from components.aws.iam import attach, node_key_policy, trust
+from components.aws.logs import log_group
 from components.aws.network import AwsNetwork, aws_network
 from components.aws.nodes import launch_template
 from components.kubernetes.access import provider
@@ -21,7 +22,6 @@ from components.tags import Tags
 from stacks.machines import SYSTEM_MACHINES
 from stacks.records import AwsAccount, Cluster
 
-LOG_RETENTION_DAYS = 90
 SERVICE_CIDR = "172.20.0.0/16"
 """Of Kubernetes services; nodes that join by themselves must be told."""
 SYSTEM_DISK_GIB = 50
@@ -150,13 +150,7 @@ def control_plane(
 ) -> aws.eks.Cluster:
     """Private unless the stack file names who may reach it; its secrets encrypted, its logs kept."""
     opts = place["opts"]
-    logs = aws.cloudwatch.LogGroup(
-        name,
-        name=f"/aws/eks/{name}/cluster",
-        retention_in_days=LOG_RETENTION_DAYS,
-        tags=tags.aws,
-        **place,
-    )
+    logs = log_group(name, f"/aws/eks/{name}/cluster", place["region"], tags.aws, opts)
     role = aws.iam.Role(
         f"{name}-control",
         assume_role_policy=trust("eks.amazonaws.com"),

@@ -7,8 +7,8 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
-from components.aws.eks import LOG_RETENTION_DAYS
 from components.aws.iam import document, read_weights, trust
+from components.aws.logs import log_group
 from components.options import also
 from components.schedule import changes, slug, steps, week
 from components.tags import Tags, fitted
@@ -34,13 +34,7 @@ def function(
     """The function's own URL, for callers that sign with IAM. `full_name` is its name on AWS."""
     place: dict[str, Any] = {"region": region, "opts": opts}
     model, full_name = service.model, fitted(full_name, NAME_LENGTH)
-    logs = aws.cloudwatch.LogGroup(
-        name,
-        name=f"/aws/lambda/{full_name}",
-        retention_in_days=LOG_RETENTION_DAYS,
-        tags=tags.aws,
-        **place,
-    )
+    logs = log_group(name, f"/aws/lambda/{full_name}", region, tags.aws, opts)
     role = aws.iam.Role(
         name, assume_role_policy=trust("lambda.amazonaws.com"), tags=tags.aws, opts=opts
     )

@@ -10,6 +10,7 @@ import pulumi
 import pulumi_gcp as gcp
 import pulumi_kubernetes as kubernetes
 
+from components.google import ACCOUNT_LENGTH
 from components.google.network import google_network
 from components.kubernetes.access import provider
 from components.kubernetes.charts import keda
@@ -26,7 +27,7 @@ NODE_ROLES = (
 KEY_USERS = ("container-engine-robot", "compute-system")
 """Google's own accounts that encrypt secrets and node disks."""
 KEY_ROTATION_SECONDS = 90 * 24 * 3600
-ACCOUNT_LENGTH, POOL_LENGTH = 30, 40
+POOL_LENGTH = 40
 SYSTEM_DISK_GIB = 50
 
 

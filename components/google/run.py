@@ -5,7 +5,7 @@ from __future__ import annotations
 import pulumi
 import pulumi_gcp as gcp
 
-from components.google.gke import ACCOUNT_LENGTH
+from components.google import ACCOUNT_LENGTH
 from components.tags import Tags, fitted
 from stacks.models import Service
 from stacks.records import ServerlessServing
