@@ -39,7 +39,7 @@ WORTH_A_CHANGE = 0.03
 OUTGROWN_LEVEL = 0.95
 """A ceiling below this quantile of the coming week is raised before it is met."""
 Status = Literal["changed", "unchanged", "kept", "held", "new"]
-STEP_TAKEN = re.compile(r"; one step of .*; data to (\d{4}-\d\d-\d\d \d\d:\d\d) UTC$")
+STEP_TAKEN = re.compile(r"; a step of at most .*, on data to (\d{4}-\d\d-\d\d \d\d:\d\d) UTC$")
 
 
 @dataclass(frozen=True)
@@ -240,14 +240,15 @@ class _Planner:
         floor, ceiling, limited = self._within_a_step(need, ceiling)
         reason = self._reason(level, target, len(replayed.days), rows)
         if limited:
-            wanted = f"{int(need.min())} to {int(need.max())}"
-            reason += f"; one step of at most {self._limits.max_step:.0%} towards {wanted}"
+            wanted = f"{int(need.min())}-{int(need.max())}"
+            reason += f"; a step of at most {self._limits.max_step:.0%} to {wanted}"
+            reason += f", on data to {self.demand.end:%Y-%m-%d %H:%M} UTC"
         capacity = Capacity(
             floor=Floor(weekday=_whole(floor[0]), weekend=_whole(floor[1])),
             ceiling=ceiling,
             target_utilisation=TARGETS[target],
             expected_replicas=0,
-            reason=f"{reason}; data to {self.demand.end:%Y-%m-%d %H:%M} UTC",
+            reason=reason,
         )
         expected = round(self._mean_replicas(capacity), 2)
         return capacity.model_copy(update={"expected_replicas": expected})
@@ -275,7 +276,8 @@ class _Planner:
             return f"{text}; replay {days} d: {ours.shortfall:.1%} shortfall"
         saved = ours.replica_hours / stood.replica_hours - 1
         text += f"; replay {days} d: {saved:+.0%} cost at {ours.shortfall:.1%} shortfall"
-        return f"{text} (stood: {stood.shortfall:.1%})"
+        stood_short = f"{stood.shortfall:.1%}"
+        return text if stood_short == "0.0%" else f"{text}, {stood_short} before"
 
     def _against(self, after: Capacity, rows: tuple[Replayed, ...]) -> str | None:
         """Why the plan is not proposed."""

@@ -89,5 +89,5 @@ def unfair(checkout: Path, stack: str) -> None:
 ALL = (
     BadChange("a floor twelve times too large", "app-cost-within-budget", over_budget),
     BadChange("a bucket without tags", "tags-are-complete", untagged),
-    BadChange("a model that fails one group of people", "fairness-evidence-holds", unfair),
+    BadChange("a model that fails one group of people", "fairness-is-shown", unfair),
 )

@@ -170,7 +170,7 @@ def test_one_step_a_day_of_telemetry(camera):
     rps = cyclic(30)
     today = demand_of(one_service(rps).iloc[:-144], at=END - timedelta(days=1))
     first = only(plan(camera, today, dollar))
-    assert "one step of at most 50%" in first.reason
+    assert "a step of at most 50%" in first.reason
     stands = with_capacity(camera, {"camera": {"aws:us-east-1": first.after}})
     same_day = only(plan(stands, today, dollar))
     assert same_day.status == "unchanged"
