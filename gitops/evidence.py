@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
+
+from gitops.git import PASSWORD
 
 if TYPE_CHECKING:
     from forecasting.planner import ServicePlan
@@ -106,7 +107,7 @@ def trailers(planned: Planned) -> dict[str, str]:
 
 def public(source: str) -> str:
     """Without the user and password that an address may carry: pull requests are read by many."""
-    return re.sub(r"(?<=://)[^/@\s]*@", "", source)
+    return PASSWORD.sub("", source)
 
 
 def capacity_sha256(planned: Planned) -> str:

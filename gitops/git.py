@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 EMAIL = "fairweather@users.noreply.github.com"
-BOT = ("-c", "user.name=fairweather", "-c", f"user.email={EMAIL}")
-# What the planner does is no occasion for the hooks that a person keeps for their own work.
-NO_HOOKS = ("-c", f"core.hooksPath={os.devnull}")
+# A person's key signs what that person made.
+BOT = ("-c", "user.name=fairweather", "-c", f"user.email={EMAIL}", "-c", "commit.gpgSign=false")
+# A person's hooks are for that person's work, and their taste must not change what we read and send.
+OURS = (
+    *("-c", f"core.hooksPath={os.devnull}"),
+    *("-c", "log.showSignature=false"),
+    *("-c", "push.followTags=false"),
+    *("-c", "push.gpgSign=false"),
+)
+PASSWORD = re.compile(r"(?<=://)[^/@\s]*@")
 # A git that asks for a password would wait for ever; one that is called from a hook carries
 # variables that point it at another repository.
 QUIET = {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
@@ -26,7 +34,7 @@ def git(folder: Path, *arguments: str, stdin: str | None = None) -> str:
     own = {name: value for name, value in os.environ.items() if name not in ELSEWHERE}
     try:
         done = subprocess.run(
-            ("git", *NO_HOOKS, *arguments),
+            ("git", *OURS, *arguments),
             cwd=folder,
             input=stdin,
             capture_output=True,
@@ -54,8 +62,8 @@ def verb(arguments: Sequence[str]) -> str:
 
 
 def reason(said: str) -> str:
-    """The line of a failed git command that says why."""
-    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    """The line of a failed git command that says why, without the password of an address."""
+    lines = [PASSWORD.sub("", line.strip()) for line in said.splitlines() if line.strip()]
     for beginning in ("! [", "fatal:", "error:"):
         for line in lines:
             if line.startswith(beginning):

@@ -80,6 +80,7 @@ def git_server(folder: Path) -> Iterator[str]:
                 return
             environment = {
                 **os.environ,
+                "GIT_CONFIG_GLOBAL": os.devnull,  # the server is not the person's
                 "GIT_PROJECT_ROOT": str(folder),
                 "GIT_HTTP_EXPORT_ALL": "1",
                 "REQUEST_METHOD": self.command,

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gitops import comment
-from gitops.engine import Finding, Outcome
+from gitops import cli, comment, deploying
+from gitops.engine import EngineError, Finding, Outcome
 from gitops.forge import LIMIT_CHARACTERS
 
 URN = "urn:pulumi:dev::fairweather::fairweather:index:Portfolio$aws:s3/bucket:Bucket::scratch"
@@ -87,3 +87,65 @@ def test_the_largest_preview_fits_with_its_verdict_first(steps, blocking, advice
     )
     if len(told) < LIMIT_CHARACTERS - 3000:
         assert "cut here" not in told
+
+
+class Engine:
+    """Stands where the engine stands, and says what it is told to."""
+
+    def __init__(self, outcome):
+        self.outcome = outcome
+
+    def preview(self, *_, **__):
+        return self.outcome
+
+
+@pytest.fixture
+def preview(workplace, monkeypatch, capsys):
+    """Run the command as CI does; returns (exit code, standard output, standard error)."""
+    for name, value in workplace.forge.environment().items():
+        monkeypatch.setenv(name, value)
+
+    def run(ready, *arguments):
+        monkeypatch.setattr(deploying, "ready", ready)
+        words = ["--root", str(workplace.clone), "preview", "dev", *arguments]
+        return (cli.main(words), *capsys.readouterr())
+
+    return run
+
+
+def test_each_preview_edits_the_one_comment_of_its_stack(preview, workplace, tmp_path):
+    file = tmp_path / "comment.md"
+    bad, good = Outcome(findings=[finding()]), Outcome(changes={"same": 3})
+    assert preview(lambda _: Engine(bad), "--post", "7")[0] == 1
+    code, _, err = preview(lambda _: Engine(good), "--post", "7", "--comment", str(file))
+    assert code == 0
+    assert err == "https://forge.example/acme/fleet/pull/7#issuecomment-1\n"
+    [made] = workplace.forge.comments
+    assert "✅ **dev**: 3 unchanged" in made["body"]
+    assert file.read_text() == made["body"]
+
+
+def test_an_engine_that_does_not_start_is_told_in_the_comment_too(preview, workplace):
+    def ready(_):
+        raise EngineError("error: no stack named 'dev' found")
+
+    assert preview(ready, "--post", "7")[0] == 1
+    [made] = workplace.forge.comments
+    assert (
+        "❌ **dev**: the preview failed\n\n```\nerror: no stack named 'dev' found" in made["body"]
+    )
+
+
+def test_a_comment_that_is_refused_is_one_line_after_the_verdict(preview, workplace):
+    workplace.forge.refuse = (403, b'{"message": "Resource not accessible by integration"}')
+    code, out, err = preview(lambda _: Engine(Outcome(changes={"same": 3})), "--post", "7")
+    assert code == 1
+    assert "gate: passed" in out
+    assert err.count("\n") == 1
+    assert "403 Resource not accessible by integration" in err
+
+
+def test_nowhere_to_post_is_told_before_anything_runs(preview, monkeypatch):
+    monkeypatch.delenv("GITHUB_TOKEN")
+    told = "--post: GITHUB_REPOSITORY and GITHUB_TOKEN are not set; set both\n"
+    assert preview(lambda _: pytest.fail("it ran"), "--post", "7") == (1, "", told)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 
 import pytest
 
@@ -166,8 +167,6 @@ def test_a_forge_that_hangs_up_is_one_line():
         listening.listen()
         listening.settimeout(0.01)
         url = f"http://127.0.0.1:{listening.getsockname()[1]}"
-
-        import threading
 
         def hang_up():
             listening.settimeout(5)

@@ -74,6 +74,10 @@ def test_a_variable_of_a_calling_git_does_not_lead_elsewhere(repository, monkeyp
             "[rejected]        a -> a (stale info)",
         ),
         ("warning: something\nfatal: Authentication failed\n", "fatal: Authentication failed"),
+        (
+            "fatal: unable to access 'https://ada:hunter2@host/x.git/'\n",
+            "fatal: unable to access 'https://host/",
+        ),
         ("only this\n", "only this"),
         ("", "no reason given"),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from dataclasses import replace
@@ -11,6 +12,7 @@ import pytest
 
 import stacks
 from gitops import cli, evidence, proposing
+from gitops.errors import Refusal
 from gitops.evidence import CAPACITY_SHA256
 from gitops.forge import LIMIT_CHARACTERS, shortened
 from gitops.git import EMAIL
@@ -227,6 +229,62 @@ def test_checkout_index_branch_and_unsaved_work_stay_as_they_are(propose, workpl
     assert propose(*(["--push"] if push else []))[0] == 0
     assert state(clone) == before
     assert workplace.file.read_text() == "a stack file in the middle of an edit: [\n"
+
+
+TASTE = """\
+[commit]
+    gpgSign = true
+    cleanup = strip
+[log]
+    showSignature = true
+    date = relative
+[push]
+    followTags = true
+    gpgSign = if-asked
+[color]
+    ui = always
+[core]
+    hooksPath = {hooks}
+    commentChar = F
+[fetch]
+    prune = true
+[gpg]
+    program = /bin/false
+"""
+
+
+def test_what_a_person_likes_of_git_changes_nothing(propose, workplace, planner, monkeypatch):
+    git(workplace.clone, "tag", "-a", "-m", "private", "mine")
+    hooks = workplace.clone.parent / "hooks"
+    hooks.mkdir()
+    for name in ("pre-commit", "commit-msg", "post-checkout", "pre-push", "reference-transaction"):
+        (hooks / name).write_text("#!/bin/sh\nexit 1\n")
+        (hooks / name).chmod(0o755)
+    taste = workplace.clone.parent / "gitconfig"
+    taste.write_text(TASTE.format(hooks=hooks))
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(taste))
+    assert propose("--push")[0] == 0
+    planner.ceilings = {"camera": 8}
+    code, _, err = propose("--push")
+    assert (code, err) == (0, "")
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
+    assert ceiling(workplace) == 8
+    assert "Fairweather-Stack: dev" in git(workplace.bare, "log", "-1", "--format=%B", BRANCH)
+    assert git(workplace.bare, "tag") == ""
+
+
+def test_a_plan_that_fails_leaves_no_work_tree(propose, workplace, planner, monkeypatch, tmp_path):
+    def fails(*_, **__):
+        raise Refusal("no telemetry; bring it back")
+
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    monkeypatch.setattr(proposing.tempfile, "tempdir", str(scratch))
+    monkeypatch.setattr(proposing.planning, "make", fails)
+    before = state(workplace.clone)
+    assert propose("--push") == (1, "", "no telemetry; bring it back\n")
+    assert state(workplace.clone) == before
+    assert list(scratch.iterdir()) == []
 
 
 def test_without_push_the_commit_is_on_the_branch_here(propose, workplace):
