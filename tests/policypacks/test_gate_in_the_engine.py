@@ -61,7 +61,14 @@ def run(tmp_path, engine_env):
         (folder / "states.json").write_text(json.dumps(states))
         return pulumi(*arguments, "--stack", "dev", "--policy-pack", str(PACK))
 
+    with_states.export = lambda: pulumi("stack", "export", "--stack", "dev")[1]
     return with_states
+
+
+def deployed(run):
+    """Names of what the stack holds."""
+    held = json.loads(run.export())["deployment"].get("resources", ())
+    return [one["urn"].split("::")[-1] for one in held if one["type"].startswith("fairweather:")]
 
 
 def unfair():
@@ -92,3 +99,11 @@ def test_a_budget_that_is_none_is_blocked_by_what_components_register(run):
     code, output = run([*budgets(app_usd=0), service()], "preview")
     assert code != 0
     assert "camera has a budget of 0.0 USD; give it one above zero" in output
+
+
+def test_what_only_the_whole_stack_shows_blocks_up_before_anything_is_made(run):
+    """By the preview that `pulumi up` makes first: stack rules are asked at the end of a run."""
+    code, output = run([*budgets(app_usd=0), service()], "up", "--yes")
+    assert code != 0
+    assert "app-cost-within-budget" in output
+    assert deployed(run) == []
