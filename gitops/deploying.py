@@ -40,8 +40,16 @@ def forge_here() -> Forge:
 
 
 def up(options: Namespace) -> int:
-    """Deploy one stack through the gate; exit 1 when it blocks or the engine fails."""
-    return tell(options, ready(options).up(progress(options), refresh=options.refresh), "up")
+    """Deploy one stack through the gate; exit 1 when it blocks or the engine fails.
+
+    A preview comes first: the engine asks the gate about the whole stack, such as its budgets,
+    only when everything is deployed.
+    """
+    selected = ready(options)
+    before = selected.preview(progress(options), refresh=options.refresh)
+    if before.failed:
+        return tell(options, before, "preview")
+    return tell(options, selected.up(progress(options), refresh=options.refresh), "up")
 
 
 def cost(options: Namespace) -> int:

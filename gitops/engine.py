@@ -143,7 +143,10 @@ class Engine:
         return self._run("preview", on_line, policy_packs=[str(self.root / PACK)], refresh=refresh)
 
     def up(self, on_line: Line | None = None, *, refresh: bool = False) -> Outcome:
-        """Deploy. The pack judges again, inside the engine, before anything is touched."""
+        """Deploy what a preview has passed.
+
+        The pack judges each resource again before it is touched, and the whole stack at the end.
+        """
         return self._run("up", on_line, policy_packs=[str(self.root / PACK)], refresh=refresh)
 
     def destroy(self, on_line: Line | None = None) -> Outcome:
