@@ -19,6 +19,34 @@ PADDED_DAYS = 4 * WEEK_DAYS
 LEAST_SHARE_OF_ALL_TIME = 0.1
 """A service that was idle last week is scaled by at least this share of its all-time mean."""
 TINY = 1e-9
+NAMES = (
+    "yesterday",
+    "last week",
+    "last week, nearby max",
+    "last week, nearby mean",
+    "hour mean",
+    "hour max",
+    "hour deviation",
+    "hour mean at last day's level",
+    "hour mean times last day's level",
+    "week profile, added",
+    "week profile, multiplied",
+    "day type mean",
+    "day type max",
+    "day type at its level",
+    "change of the hour from week to week",
+    "same weekday, max of three",
+    "same weekday, mean of three",
+    "last week times last day's change",
+    "last hour",
+    "last 3 hours",
+    "last day",
+    "7-day max",
+    "7-day q95",
+    "7-day deviation",
+    "change from week to week",
+)
+"""The experts in their order; a constant comes after them."""
 PROFILE_WEEKS, PROFILE_DECAY, PROFILE_LEVEL_DAYS = 4, 0.6, 2
 SAME_TYPE_DAYS = 14
 
@@ -84,16 +112,12 @@ def experts(folded: Folded, origins: NDArray[np.int64], lead_days: int, scale: A
     moved = day_level / np.maximum(week_level, TINY)
     additive, multiplicative = _weekly_profiles(folded, origins, lead_days, scale)
     type_mean, type_max, type_level = _same_day_type(folded, origins, target)
+    before = np.stack([x[origins - j] for j in range(WEEK_DAYS + 1, 2 * WEEK_DAYS + 1)])
+    changed = np.abs(week - before).mean(0)
+    same_day = np.stack([x[target - WEEK_DAYS * k] for k in (1, 2, 3)])
+    week_move = day_level / np.maximum(before[0].mean(1, keepdims=True), TINY)
     flat = week.transpose(1, 0, 2, 3).reshape(len(origins), -1, x.shape[2])
-    over_hours = {
-        "last hour": last_day[:, -1:],
-        "last 3 hours": last_day[:, -3:].mean(1, keepdims=True),
-        "last day": day_level,
-        "7-day max": flat.max(1, keepdims=True),
-        "7-day q95": np.quantile(flat, 0.95, axis=1)[:, None],
-        "7-day deviation": flat.std(1, keepdims=True),
-    }
-    by_hour = {
+    told = {
         "yesterday": last_day,
         "last week": week_ago,
         "last week, nearby max": _nearby(week_ago, np.maximum.reduce),
@@ -108,11 +132,22 @@ def experts(folded: Folded, origins: NDArray[np.int64], lead_days: int, scale: A
         "day type mean": type_mean,
         "day type max": type_max,
         "day type at its level": type_level,
+        "change of the hour from week to week": changed,
+        "same weekday, max of three": same_day.max(0),
+        "same weekday, mean of three": same_day.mean(0),
+        "last week times last day's change": week_ago * np.minimum(week_move, 3),
+        "last hour": last_day[:, -1:],
+        "last 3 hours": last_day[:, -3:].mean(1, keepdims=True),
+        "last day": day_level,
+        "7-day max": flat.max(1, keepdims=True),
+        "7-day q95": np.quantile(flat, 0.95, axis=1)[:, None],
+        "7-day deviation": flat.std(1, keepdims=True),
+        "change from week to week": changed.mean(1, keepdims=True),
     }
+    assert tuple(told) == NAMES
     shape = last_day.shape
-    columns = [np.broadcast_to(c, shape) for c in (*by_hour.values(), *over_hours.values())]
-    stacked = np.stack(columns, axis=-1) / scale[:, None, :, None]
-    return np.concatenate([stacked, np.ones((*shape, 1))], axis=-1)
+    stacked = np.stack([np.broadcast_to(one, shape) for one in told.values()], axis=-1)
+    return np.concatenate([stacked / scale[:, None, :, None], np.ones((*shape, 1))], axis=-1)
 
 
 def _nearby(day: Array, combine) -> Array:  # type: ignore[no-untyped-def]  # noqa: ANN001

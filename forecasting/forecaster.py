@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from functools import cache
+from statistics import NormalDist
 from typing import Any, Self, cast
 
 import numpy as np
@@ -13,7 +15,17 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
-from forecasting.experts import HOURS, PADDED_DAYS, Folded, experts, fold, peaks, scales
+from forecasting.experts import (
+    HOURS,
+    NAMES,
+    PADDED_DAYS,
+    WEEK_DAYS,
+    Folded,
+    experts,
+    fold,
+    peaks,
+    scales,
+)
 from forecasting.pinball import fit_quantile
 
 Array = NDArray[np.float64]
@@ -21,28 +33,79 @@ Array = NDArray[np.float64]
 MAX_HORIZON_HOURS = 168
 MAX_OF_PEAK = 2.5
 """No quantile lies above this multiple of a series' highest demand so far."""
-SPREAD_PRIOR = 0.1
 MAX_TRAINING_SERIES = 300
 SERIES_AT_ONCE = 1000
+LATER_LEADS = (2, 5)
+"""Days ahead that the coefficients for all days after the next are learned from."""
+LEARN_AFTER_A_WEEK_FROM = 9
+"""With more days than this, only days with a whole week before them are learned from."""
+LEAST_SCALE = 1e-8
+TAIL_SHARE, TAIL_SLOPE = 0.6, 6.0
+"""The upper tail that is fitted: 0.9 of 5 %, 0.66 of 1 %."""
+
+
+@dataclass(frozen=True)
+class Stack:
+    """How one set of coefficients is learned; the forecast is the mean of several that differ."""
+
+    memory_days: float
+    """A day's weight falls by a factor e in this time."""
+    width: float
+    """Half-width of the loss's kernel; a wide one leans to the safe side."""
+    ridge: float
+    """Pull towards the prior, in days of one series."""
+    by_prior: bool = False
+    """Pulled towards the judgement below, where data are too few to learn from; else to zero."""
+
+
+LEARNED = (Stack(10, 0.03, 1.0), Stack(21, 0.1, 1.0))
+JUDGED = Stack(21, 0.03, 20.0, by_prior=True)
+JUDGEMENT = {
+    "yesterday": 0.15,
+    "last week": 0.15,
+    "hour mean": 0.1,
+    "hour mean at last day's level": 0.15,
+    "week profile, added": 0.15,
+    "week profile, multiplied": 0.1,
+    "day type at its level": 0.1,
+    "last day": 0.1,
+}
+"""A point forecast that is never far off: the mean of different ones."""
+JUDGED_DEVIATION, JUDGED_SPREAD = 0.8, 0.03
+"""Of the hour's deviation, and of the level, for each standard normal deviate."""
+JUDGED_DAYS, LEAST_TRUST = 8.0, 0.02
+"""With this much history, judgement and learning count alike; soon after, judgement is left out."""
 
 
 class DemandForecaster(BaseEstimator):  # type: ignore[misc]
+    """Quantiles of hourly demand for each of several series, up to a week ahead.
+
+    Simple forecasts and measures of spread (`experts`) are weighed by linear quantile regression,
+    fitted over all series together, and the quantiles of three such fits are averaged: two that
+    learn, one that hardly leaves a fixed judgement and counts while history is short.
+
+    Args:
+        levels: the quantiles wanted, each between 0 and 1.
+        training_days: how far back days to learn from reach.
+
+    Attributes:
+        series_: names of the series.
+        levels_: the levels, sorted.
+        coefficients_: lead ("next day", "later") -> [level, expert] and the constant.
+    """
+
     def __init__(
-        self,
-        levels: Sequence[float] = (0.5, 0.9, 0.95, 0.99),
-        *,
-        ridge: float = 0.2,
-        width: float = 0.03,
-        memory_days: float = 21.0,
-        training_days: int = 35,
+        self, levels: Sequence[float] = (0.5, 0.9, 0.95, 0.99), *, training_days: int = 35
     ) -> None:
         self.levels = levels
-        self.ridge = ridge
-        self.width = width
-        self.memory_days = memory_days
         self.training_days = training_days
 
     def fit(self, demand: pd.DataFrame) -> Self:
+        """Learn from `demand`: hourly UTC index, a column a series, NaN where nothing is known.
+
+        Raises:
+            ValueError: naming what is wrong with the index or the values.
+        """
         check(demand)
         self.series_ = list(demand.columns)
         self.last_ = demand.index[-1]
@@ -50,15 +113,20 @@ class DemandForecaster(BaseEstimator):  # type: ignore[misc]
         if not self.levels_ or not 0 < self.levels_[0] <= self.levels_[-1] < 1:
             raise ValueError(f"levels are {self.levels}; each must lie between 0 and 1")
         self.values_ = filled(demand.to_numpy(float))
-        self.coefficients_: dict[str, Array] = {"next day": self._learn([0])}
+        self.coefficients_: dict[str, Array] = {"next day": self._learn((0,))}
         return self
 
     def predict(self, hours: int = HOURS) -> pd.DataFrame:
+        """The next `hours`: columns (series, level), rising in the level, never below zero.
+
+        Raises:
+            ValueError: more hours than a week.
+        """
         if not 1 <= hours <= MAX_HORIZON_HOURS:
             raise ValueError(f"hours is {hours}; a forecast reaches 1 to {MAX_HORIZON_HOURS} hours")
         days = -(-hours // HOURS)
         if days > 1 and "later" not in self.coefficients_:
-            self.coefficients_["later"] = self._learn([1, 3, 5])
+            self.coefficients_["later"] = self._learn(LATER_LEADS)
         parts = [
             self._predict(self.values_[:, first : first + SERIES_AT_ONCE], days)
             for first in range(0, self.values_.shape[1], SERIES_AT_ONCE)
@@ -74,52 +142,41 @@ class DemandForecaster(BaseEstimator):  # type: ignore[misc]
         last = np.datetime64(self.last_.tz_convert("UTC").tz_localize(None).to_datetime64(), "h")
         return fold(values, last, ahead_days=7)
 
-    def _learn(self, leads: list[int]) -> Array:
+    def _learn(self, leads: tuple[int, ...]) -> Array:
         """Coefficients [level, expert] from every past day, for days that far ahead."""
         count = self.values_.shape[1]
         some = np.unique(np.linspace(0, count - 1, min(count, MAX_TRAINING_SERIES)).astype(int))
         folded = self._folded(self.values_[:, some])
-        first = PADDED_DAYS + 7 if folded.origin - PADDED_DAYS > 9 else PADDED_DAYS + 1
-        first = max(first, folded.origin - self.training_days)
-        rows, targets, weights = [], [], []
-        for lead in leads:
-            origins = np.arange(first, folded.origin - lead)
-            if not len(origins):
-                continue
-            scale = scales(folded, origins)
-            target = folded.days[origins + lead]
-            target = np.minimum(target, MAX_OF_PEAK * peaks(folded, origins)[:, None])
-            rows.append(experts(folded, origins, lead, scale).reshape(target.size, -1))
-            targets.append((target / scale[:, None]).ravel())
-            age = folded.origin - (origins + lead)
-            recent: Array = np.exp(-age / self.memory_days)[:, None, None]
-            used = np.where(scale > 1e-8, 1.0, 0.0)[:, None] * recent
-            weights.append(np.broadcast_to(used, target.shape).ravel())
-        width = self._experts_count()
-        coefficients = np.zeros((len(self.levels_), width))
-        if not rows or not sum(w.sum() for w in weights):
-            return coefficients
-        x, y, w = np.concatenate(rows), np.concatenate(targets), np.concatenate(weights)
-        ridge = self.ridge / (len(x) / HOURS)
-        start = coefficients[0]
+        known = folded.origin - PADDED_DAYS
+        judged = np.array([judgement(level) for level in self.levels_])
+        lesson = _lesson(folded, leads, self.training_days)
+        if lesson is None:
+            return judged
         with one_thread():
-            for i, level in enumerate(self.levels_):
-                start = coefficients[i] = fit_quantile(
-                    x,
-                    y,
-                    w,
-                    level,
-                    ridge=ridge,
-                    width=self.width,
-                    prior=coefficients[i],
-                    start=start,
-                )
-        return coefficients
+            learned = np.mean([self._stack(lesson, stack) for stack in LEARNED], axis=0)
+            trust = 1 / (1 + (known / JUDGED_DAYS) ** 4)
+            if trust < LEAST_TRUST:
+                return np.asarray(learned)
+            return np.asarray((1 - trust) * learned + trust * self._stack(lesson, JUDGED))
 
-    def _experts_count(self) -> int:
-        folded = self._folded(self.values_[:, :1])
-        origin = np.array([folded.origin])
-        return int(experts(folded, origin, 0, scales(folded, origin)).shape[-1])
+    def _stack(self, lesson: Lesson, stack: Stack) -> Array:
+        weight = lesson.used * np.exp(-lesson.age_days / stack.memory_days)
+        ridge = stack.ridge * HOURS / len(lesson.target)
+        coefficients = []
+        start = judgement(self.levels_[0])
+        for level in self.levels_:
+            start = fit_quantile(
+                lesson.told,
+                lesson.target,
+                weight,
+                cautious(level),
+                ridge=ridge,
+                width=stack.width,
+                prior=judgement(level) if stack.by_prior else np.zeros(len(NAMES) + 1),
+                start=start,
+            )
+            coefficients.append(start)
+        return np.array(coefficients)
 
     def _predict(self, values: Array, days: int) -> Array:
         """Quantiles [hour, series, level]."""
@@ -133,6 +190,55 @@ class DemandForecaster(BaseEstimator):  # type: ignore[misc]
             parts.append(told @ learned.T * scale[0][:, None])
         quantiles = np.clip(np.concatenate(parts), 0, MAX_OF_PEAK * peak[0][:, None])
         return np.sort(quantiles, axis=-1)
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What the experts said on past days, and what came; in units of each series' own scale."""
+
+    told: Array
+    """[row, expert]"""
+    target: Array
+    age_days: Array
+    used: Array
+    """[row] 1, or 0 for a series without any demand yet."""
+
+
+def _lesson(folded: Folded, leads: tuple[int, ...], days: int) -> Lesson | None:
+    """Past days as the forecaster would have met them; None without a whole one."""
+    known = folded.origin - PADDED_DAYS
+    first = PADDED_DAYS + (WEEK_DAYS if known > LEARN_AFTER_A_WEEK_FROM else 1)
+    first = max(first, folded.origin - days)
+    parts = []
+    for lead in leads:
+        origins = np.arange(first, folded.origin - lead)
+        if not len(origins):
+            continue
+        scale = scales(folded, origins)
+        met = folded.days[origins + lead]
+        met = np.minimum(met, MAX_OF_PEAK * peaks(folded, origins)[:, None])
+        told = experts(folded, origins, lead, scale)
+        age = np.broadcast_to((folded.origin - origins - lead)[:, None, None], met.shape)
+        used = np.broadcast_to((scale > LEAST_SCALE)[:, None], met.shape)
+        parts.append((told.reshape(met.size, -1), met / scale[:, None], age, used))
+    if not parts or not any(used.any() for *_, used in parts):
+        return None
+    told_, met_, age_, used_ = zip(*parts, strict=True)
+    flat = [np.concatenate([np.ravel(one) for one in group]) for group in (met_, age_, used_)]
+    return Lesson(np.concatenate(told_), flat[0], flat[1].astype(float), flat[2].astype(float))
+
+
+def judgement(level: float) -> Array:
+    """Coefficients for experts and constant that need no data."""
+    deviate = NormalDist().inv_cdf(level)
+    weights = {**JUDGEMENT, "hour deviation": JUDGED_DEVIATION * deviate}
+    return np.array([*(weights.get(name, 0.0) for name in NAMES), JUDGED_SPREAD * deviate])
+
+
+def cautious(level: float) -> float:
+    """The level to fit so that `level` is covered: tomorrow strays further than the past did."""
+    tail = 1 - level
+    return 1 - tail * min(1.0, TAIL_SHARE + TAIL_SLOPE * tail)
 
 
 @cache
