@@ -176,6 +176,40 @@ def test_without_a_claim_half_of_the_burst_is_expected():
     assert counts(pool_of(2, 2, 10, on_demand=8))["camera-on-demand"] == Range(0, 4, 8)
 
 
+def test_burst_in_a_local_zone_is_priced_there():
+    eks = state("aws:eks/cluster:Cluster", "eks", {"region": "us-east-1"})
+    provider = state("pulumi:providers:kubernetes", "eks", needs={"kubeconfig": [eks]})
+    subnet = state(
+        "aws:ec2/subnet:Subnet",
+        "bos",
+        {"availabilityZone": "us-east-1-bos-1a", "region": "us-east-1"},
+    )
+    kind = "kubernetes:karpenter.k8s.aws/v1:EC2NodeClass"
+    disk = {"ebs": {"volumeSize": "200Gi", "volumeType": "gp3"}}
+    inputs = {"metadata": {"name": "edge"}, "spec": {"blockDeviceMappings": [disk]}}
+    there = state(kind, "edge", inputs, needs={"spec": [subnet]}, provider=provider)
+    pool = karpenter(machine="g4dn.2xlarge", provider=provider)
+    pool["inputs"]["spec"]["template"]["spec"]["nodeClassRef"] = {"name": "edge"}
+    [fleet] = fleets(of_preview([eks, provider, subnet, there, pool]))
+    assert (fleet.location, fleet.disk.gib) == ("aws:us-east-1-bos-1a", 200)
+    without_its_class = fleets(of_preview([eks, provider, pool]))
+    assert [fleet.location for fleet in without_its_class] == ["aws:us-east-1"]
+
+
+@pytest.mark.parametrize(
+    "resource",
+    [
+        node_group(scalingConfig={"minSize": -9, "desiredSize": -9, "maxSize": 0}),
+        state("aws:ebs/volume:Volume", "v", {"region": "us-east-1", "type": "gp3", "size": -1000}),
+        karpenter(gpus="-8"),
+    ],
+)
+def test_a_size_below_zero_is_no_discount(resource):
+    found = estimate(resource)
+    assert found.unpriced() == {resource["type"]: 1}
+    assert found.total().low == 0
+
+
 def test_spot_is_expected_at_its_price_and_bounded_by_on_demand():
     [line] = [
         line
