@@ -47,9 +47,9 @@ class Cloud(mocks.Mocks):
         answered = {"arn": f"arn:of:{args.name}", **OUTPUTS.get(args.typ, {})}
         return f"id-of-{args.name}", {**args.inputs, **answered}
 
-    def call(self, args: mocks.MockCallArgs) -> dict[str, Any]:
+    def call(self, args: mocks.MockCallArgs) -> tuple[dict[Any, Any], None]:
         assert args.token == "gcp:organizations/getProject:getProject", args.token
-        return {"number": "1234567890"}
+        return {"number": "1234567890"}, None
 
 
 class Recorder(mocks.MockMonitor):
@@ -61,7 +61,7 @@ class Recorder(mocks.MockMonitor):
         self.outputs: dict[str, Any] = {}
 
     def RegisterResource(self, request: Any) -> Any:
-        answer = super().RegisterResource(request)
+        answer = super().RegisterResource(request)  # type: ignore[no-untyped-call]
         self.declared.append(
             {
                 "urn": answer.urn,
@@ -79,7 +79,7 @@ class Recorder(mocks.MockMonitor):
 
     def RegisterResourceOutputs(self, request: Any) -> Any:
         self.outputs[request.urn] = json_format.MessageToDict(request.outputs)
-        return super().RegisterResourceOutputs(request)
+        return super().RegisterResourceOutputs(request)  # type: ignore[no-untyped-call]
 
 
 def main() -> None:

@@ -5,10 +5,17 @@ from __future__ import annotations
 import base64
 import json
 import re
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from components.tags import IDENTITY
+
+if TYPE_CHECKING:
+    from tests.components.conftest import Declared
+
+Resource = Mapping[str, Any]
 
 UNTAGGABLE = (
     "aws:appautoscaling/policy:",
@@ -41,7 +48,7 @@ SCALED = "kubernetes:keda.sh/v1alpha1:ScaledObject"
 COMPONENTS = "fairweather:index:"
 
 
-def tags_of(resource):
+def tags_of(resource: Resource) -> Mapping[str, str]:
     """The tags or labels of one resource, under the logical keys."""
     inputs, kind = resource["inputs"], resource["type"]
     if kind == "aws:autoscaling/group:Group":
@@ -50,19 +57,12 @@ def tags_of(resource):
         labels = inputs["metadata"].get("labels", {})
         ours = {k: v for k, v in labels.items() if k.startswith("fairweather.dev/")}
         return {k.split("/")[1].replace("-", "_"): v for k, v in ours.items()}
-    if kind == "gcp:container/nodePool:NodePool":
-        return inputs["nodeConfig"]["resourceLabels"]
-    return next(
-        (
-            inputs[key]
-            for key in ("tags", "resourceLabels", "userLabels", "labels")
-            if key in inputs
-        ),
-        {},
-    )
+    node: Mapping[str, Any] = inputs.get("nodeConfig", {})
+    homes = [inputs.get(key) for key in ("tags", "resourceLabels", "userLabels", "labels")]
+    return next(filter(None, [*homes, node.get("resourceLabels")]), {})
 
 
-def own(declared):
+def own(declared: Declared) -> Iterator[Resource]:
     """Resources of clouds and clusters that can carry tags."""
     for one in declared.resources:
         skip = (*UNTAGGABLE, "pulumi:", COMPONENTS, "kubernetes:helm.sh/")
@@ -70,19 +70,19 @@ def own(declared):
             yield one
 
 
-def test_everything_taggable_says_whose_it_is(declared):
+def test_everything_taggable_says_whose_it_is(declared: Declared) -> None:
     for one in own(declared):
         assert set(IDENTITY) <= set(tags_of(one)), one["urn"]
 
 
-def test_tags_say_the_app_of_the_component_above(declared):
+def test_tags_say_the_app_of_the_component_above(declared: Declared) -> None:
     by_urn = {one["urn"]: one for one in declared.resources}
     for one in own(declared):
         above = by_urn[one["parent"]]
         assert tags_of(one)["app"] == above["inputs"]["app"], one["urn"]
 
 
-def test_each_cloud_resource_stands_in_a_component(declared):
+def test_each_cloud_resource_stands_in_a_component(declared: Declared) -> None:
     for one in declared.resources:
         if one["type"].startswith("pulumi:") and not one["type"].startswith("pulumi:providers:kub"):
             continue
@@ -90,12 +90,12 @@ def test_each_cloud_resource_stands_in_a_component(declared):
         assert inside, one["urn"]
 
 
-def test_names_are_unique_for_each_type(declared):
+def test_names_are_unique_for_each_type(declared: Declared) -> None:
     urns = [one["urn"] for one in declared.resources]
     assert len(urns) == len(set(urns))
 
 
-def test_facts_are_plain_inputs_and_stand_again_in_the_outputs(declared):
+def test_facts_are_plain_inputs_and_stand_again_in_the_outputs(declared: Declared) -> None:
     for one in declared.of(COMPONENTS):
         registered = declared.outputs[one["urn"]]
         assert one["inputs"], one["urn"]
@@ -104,7 +104,7 @@ def test_facts_are_plain_inputs_and_stand_again_in_the_outputs(declared):
         assert "04da6b54-80e4-46f7-96ec-b56ff0331ba9" not in json.dumps(one["inputs"])
 
 
-def test_services_tell_what_prices_need(declared):
+def test_services_tell_what_prices_need(declared: Declared) -> None:
     always = {"location", "monthly_budget_usd", "floor_least", "floor_mean", "floor_peak"}
     always |= {"ceiling", "expected_replicas", "target", "cpu", "memory_gib"}
     gpu = {"machine", "gpus_per_replica", "gpus_per_node", "replicas_per_node", "spot_share"}
@@ -117,7 +117,7 @@ def test_services_tell_what_prices_need(declared):
             assert one["inputs"]["monthly_budget_usd"] > 0
 
 
-def test_every_app_has_its_evidence_and_the_image_by_digest(declared):
+def test_every_app_has_its_evidence_and_the_image_by_digest(declared: Declared) -> None:
     images = [
         container["image"]
         for one in declared.of(DEPLOYMENT)
@@ -135,7 +135,7 @@ def test_every_app_has_its_evidence_and_the_image_by_digest(declared):
         assert one["inputs"]["model"]["fairness"] is not None
 
 
-def test_gpu_apps_share_a_cluster_unless_one_asks_for_its_own(prod):
+def test_gpu_apps_share_a_cluster_unless_one_asks_for_its_own(prod: Declared) -> None:
     apps = {one["name"]: one["inputs"]["apps"] for one in prod.of(f"{COMPONENTS}InferenceCluster")}
     assert apps == {
         "lumen-prod-us-east-1": ["camera", "photos", "voice", "assistant"],
@@ -145,7 +145,7 @@ def test_gpu_apps_share_a_cluster_unless_one_asks_for_its_own(prod):
     }
 
 
-def test_disks_and_secrets_are_encrypted_and_metadata_is_out_of_reach(declared):
+def test_disks_and_secrets_are_encrypted_and_metadata_is_out_of_reach(declared: Declared) -> None:
     for one in declared.of("aws:ec2/launchTemplate:"):
         [disk] = one["inputs"]["blockDeviceMappings"]
         assert disk["ebs"]["encrypted"] == "true"
@@ -166,14 +166,14 @@ def test_disks_and_secrets_are_encrypted_and_metadata_is_out_of_reach(declared):
         assert spec["blockDeviceMappings"][0]["ebs"]["encrypted"] is True
 
 
-def test_each_kms_key_lets_the_account_administer_it(declared):
+def test_each_kms_key_lets_the_account_administer_it(declared: Declared) -> None:
     for one in declared.of("aws:kms/key:"):
         first = json.loads(one["inputs"]["policy"])["Statement"][0]
         assert first["Principal"] == {"AWS": "arn:aws:iam::123456789012:root"}
         assert one["inputs"]["enableKeyRotation"] is True
 
 
-def test_no_permission_is_for_everything(declared):
+def test_no_permission_is_for_everything(declared: Declared) -> None:
     for one in declared.of("aws:iam/rolePolicy:"):
         for statement in json.loads(one["inputs"]["policy"])["Statement"]:
             actions = statement["Action"]
@@ -184,7 +184,7 @@ def test_no_permission_is_for_everything(declared):
                 assert all(action.startswith(looks) for action in named), one["urn"]
 
 
-def test_gpu_nodes_take_pods_of_their_app_only(declared):
+def test_gpu_nodes_take_pods_of_their_app_only(declared: Declared) -> None:
     for one in declared.of("aws:eks/nodeGroup:"):
         if one["name"].endswith("-system"):
             continue
@@ -196,7 +196,7 @@ def test_gpu_nodes_take_pods_of_their_app_only(declared):
         assert [entry["key"] for entry in pod["tolerations"]] == [GPU]
 
 
-def test_the_group_behind_a_node_group_is_tagged_and_follows_the_floor(declared):
+def test_the_group_behind_a_node_group_is_tagged_and_follows_the_floor(declared: Declared) -> None:
     groups = [n for n in declared.of("aws:eks/nodeGroup:") if not n["name"].endswith("-system")]
     for one in groups:
         tags = [
@@ -213,7 +213,7 @@ def test_the_group_behind_a_node_group_is_tagged_and_follows_the_floor(declared)
         assert one["ignore_changes"] == ["scalingConfig"]
 
 
-def test_burst_is_bought_in_the_mix_asked_for(prod):
+def test_burst_is_bought_in_the_mix_asked_for(prod: Declared) -> None:
     limits = {
         one["name"]: int(one["inputs"]["spec"]["limits"][GPU])
         for one in prod.of("kubernetes:karpenter.sh/v1:NodePool")
@@ -230,7 +230,7 @@ def test_burst_is_bought_in_the_mix_asked_for(prod):
     assert burst["nodeConfig"]["spot"] is False
 
 
-def test_pods_are_restricted_limited_and_probed(declared):
+def test_pods_are_restricted_limited_and_probed(declared: Declared) -> None:
     for one in declared.of(DEPLOYMENT):
         pod = one["inputs"]["spec"]["template"]["spec"]
         assert pod["securityContext"]["runAsNonRoot"] is True
@@ -246,7 +246,7 @@ def test_pods_are_restricted_limited_and_probed(declared):
         assert one["ignore_changes"] == ["spec.replicas"]
 
 
-def test_a_namespace_has_its_quota_policies_and_disruption_budget(declared):
+def test_a_namespace_has_its_quota_policies_and_disruption_budget(declared: Declared) -> None:
     spaces = {
         one["inputs"]["metadata"]["name"] for one in declared.of("kubernetes:core/v1:Namespace")
     }
@@ -264,7 +264,7 @@ def test_a_namespace_has_its_quota_policies_and_disruption_budget(declared):
         assert labels["pod-security.kubernetes.io/enforce"] == "restricted"
 
 
-def test_a_quota_has_room_for_the_ceiling_and_one_more_while_rolling_out(prod):
+def test_a_quota_has_room_for_the_ceiling_and_one_more_while_rolling_out(prod: Declared) -> None:
     hard = prod.one("kubernetes:core/v1:ResourceQuota", "assistant-us-east-1")["inputs"]["spec"][
         "hard"
     ]
@@ -276,7 +276,7 @@ def test_a_quota_has_room_for_the_ceiling_and_one_more_while_rolling_out(prod):
     }
 
 
-def test_the_autoscaler_stays_inside_floor_and_ceiling(declared):
+def test_the_autoscaler_stays_inside_floor_and_ceiling(declared: Declared) -> None:
     services = {one["name"]: one["inputs"] for one in declared.of(f"{COMPONENTS}ModelService")}
     for one in declared.of(SCALED):
         spec, told = one["inputs"]["spec"], services[one["name"]]
@@ -291,13 +291,13 @@ def test_the_autoscaler_stays_inside_floor_and_ceiling(declared):
         assert (spec["minReplicas"], spec["maxReplicas"]) == (told["floor_peak"], told["ceiling"])
 
 
-def test_one_autoscaler_for_each_deployment(declared):
+def test_one_autoscaler_for_each_deployment(declared: Declared) -> None:
     scaled = [one["name"] for one in declared.of(SCALED)]
     scaled += [one["name"] for one in declared.of("kubernetes:autoscaling/v2:Horizontal")]
     assert sorted(scaled) == sorted(one["name"] for one in declared.of(DEPLOYMENT))
 
 
-def test_a_local_zone_has_nodes_subnets_and_a_name_of_its_own(prod):
+def test_a_local_zone_has_nodes_subnets_and_a_name_of_its_own(prod: Declared) -> None:
     zone = "lumen-prod-us-east-1-us-east-1-bos-1a"
     for kind in ("private", "public"):
         subnet = prod.one("aws:ec2/subnet:", f"{zone}-{kind}")
@@ -309,7 +309,7 @@ def test_a_local_zone_has_nodes_subnets_and_a_name_of_its_own(prod):
     assert "latencyRoutingPolicies" not in record
 
 
-def test_a_node_of_a_local_zone_knows_its_cluster_labels_and_taint(prod):
+def test_a_node_of_a_local_zone_knows_its_cluster_labels_and_taint(prod: Declared) -> None:
     template = prod.one("aws:ec2/launchTemplate:", "camera-us-east-1-bos-1a")["inputs"]
     text = base64.b64decode(template["userData"]).decode()
     config = json.loads(text[text.index("{") : text.rindex("}") + 1])["spec"]
@@ -318,7 +318,7 @@ def test_a_node_of_a_local_zone_knows_its_cluster_labels_and_taint(prod):
     assert f"--register-with-taints={GPU}=present:NoSchedule" in config["kubelet"]["flags"]
 
 
-def test_subnets_of_a_network_do_not_overlap(declared):
+def test_subnets_of_a_network_do_not_overlap(declared: Declared) -> None:
     import ipaddress
 
     by_network: dict[str, list[ipaddress.IPv4Network]] = {}
@@ -330,7 +330,7 @@ def test_subnets_of_a_network_do_not_overlap(declared):
         assert not any(a.overlaps(b) for a, b in pairs)
 
 
-def test_names_lead_to_the_nearest_region_and_no_two_records_are_alike(prod):
+def test_names_lead_to_the_nearest_region_and_no_two_records_are_alike(prod: Declared) -> None:
     keys = []
     for one in prod.of("aws:route53/record:"):
         routing = one["inputs"].get("latencyRoutingPolicies") or [{"region": None}]
@@ -340,7 +340,7 @@ def test_names_lead_to_the_nearest_region_and_no_two_records_are_alike(prod):
     assert len(keys) == len(set(keys))
 
 
-def test_budgets_tell_of_actual_and_of_forecast_spend(declared):
+def test_budgets_tell_of_actual_and_of_forecast_spend(declared: Declared) -> None:
     found = list(declared.of("aws:budgets/budget:"))
     assert found
     for one in found:
@@ -355,7 +355,7 @@ def test_budgets_tell_of_actual_and_of_forecast_spend(declared):
         assert bases == {"CURRENT_SPEND", "FORECASTED_SPEND"}
 
 
-def test_functions_are_warm_by_schedule_and_bounded(declared):
+def test_functions_are_warm_by_schedule_and_bounded(declared: Declared) -> None:
     [target] = declared.of("aws:appautoscaling/target:")
     actions = list(declared.of("aws:appautoscaling/scheduledAction:"))
     assert target["ignore_changes"] == ["minCapacity"]
@@ -367,7 +367,7 @@ def test_functions_are_warm_by_schedule_and_bounded(declared):
     assert function["inputs"]["reservedConcurrentExecutions"] == most
 
 
-def test_what_runs_in_a_cluster_waits_for_its_controllers(declared):
+def test_what_runs_in_a_cluster_waits_for_its_controllers(declared: Declared) -> None:
     urns = {one["urn"]: one for one in declared.resources}
     for kind, chart in ((SCALED, "keda"), ("kubernetes:karpenter.sh/v1:", "karpenter")):
         for one in declared.of(kind):
@@ -375,7 +375,7 @@ def test_what_runs_in_a_cluster_waits_for_its_controllers(declared):
             assert any(name.endswith(f"-{chart}") for name in needs), one["urn"]
 
 
-def test_nodes_come_after_the_network_of_pods(declared):
+def test_nodes_come_after_the_network_of_pods(declared: Declared) -> None:
     urns = {one["urn"]: one for one in declared.resources}
     for one in declared.of("aws:eks/nodeGroup:"):
         if one["name"].endswith("-system"):

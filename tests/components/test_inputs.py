@@ -8,12 +8,15 @@ import re
 from collections.abc import Iterator, Mapping
 from functools import cache
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-# Loading a module of the SDK meets its own old names.
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:pulumi_gcp")
+if TYPE_CHECKING:
+    from tests.components.conftest import Declared
+
+# Loading the SDKs meets their own old names.
+pytestmark = pytest.mark.filterwarnings("ignore:.*deprecated in favor of:DeprecationWarning")
 
 OWN_KEYS = {"labels", "tags", "resourceLabels", "userLabels", "metadata", "variables", "limits"}
 """Maps whose keys are the user's."""
@@ -64,7 +67,7 @@ def unknown(
                 yield from unknown(module, one, known(module, f"{inner[2]}ArgsDict"), where)
 
 
-def test_every_input_is_one_that_the_sdk_knows(declared):
+def test_every_input_is_one_that_the_sdk_knows(declared: Declared) -> None:
     found = [
         where
         for one in declared.resources
@@ -76,7 +79,7 @@ def test_every_input_is_one_that_the_sdk_knows(declared):
     assert sorted(set(found)) == []
 
 
-def test_a_misspelt_key_is_found():
+def test_a_misspelt_key_is_found() -> None:
     token = "aws:eks/nodeGroup:NodeGroup"
     values = {"scalingConfig": {"minSize": 1, "mostSize": 2}, "subnets": []}
     found = list(unknown(package(token), values, parameters(token), "group"))

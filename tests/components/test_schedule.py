@@ -57,30 +57,34 @@ def active(window: Window, minute: int) -> bool:
 
 
 @given(FLOORS, LEADS, st.integers(0, MINUTES_A_WEEK - 1))
-def test_scheduled_sizes_are_what_the_next_minutes_need(floor, lead, minute):
+def test_scheduled_sizes_are_what_the_next_minutes_need(
+    floor: Floor, lead: float, minute: int
+) -> None:
     lines = changes(steps(week(floor), lead))
     assert by_changes(lines, minute) == needed(floor, minute, lead)
 
 
 @given(FLOORS, LEADS, st.integers(0, MINUTES_A_WEEK - 1))
-def test_the_highest_active_trigger_is_what_the_next_minutes_need(floor, lead, minute):
+def test_the_highest_active_trigger_is_what_the_next_minutes_need(
+    floor: Floor, lead: float, minute: int
+) -> None:
     found = steps(week(floor), lead)
     sizes = [window.size for window in windows(found) if active(window, minute)]
     assert max([min(step.size for step in found), *sizes]) == needed(floor, minute, lead)
 
 
 @given(FLOORS, LEADS)
-def test_no_two_lines_of_a_schedule_share_a_name(floor, lead):
+def test_no_two_lines_of_a_schedule_share_a_name(floor: Floor, lead: float) -> None:
     names = [slug(line.recurrence) for line in changes(steps(week(floor), lead))]
     assert len(names) == len(set(names))
 
 
-def test_a_constant_floor_is_said_every_day():
+def test_a_constant_floor_is_said_every_day() -> None:
     assert changes(steps(week(FLAT), 6)) == (Change("0 0 * * *", 3),)
     assert windows(steps(week(FLAT), 6)) == ()
 
 
-def test_a_rise_comes_early_by_the_lead_and_a_fall_on_the_hour():
+def test_a_rise_comes_early_by_the_lead_and_a_fall_on_the_hour() -> None:
     assert changes(steps(week(OFFICE), 6)) == (
         Change("54 6 * * 1,2,3,4,5", 5),
         Change("0 20 * * 1,2,3,4,5", 2),
@@ -90,7 +94,7 @@ def test_a_rise_comes_early_by_the_lead_and_a_fall_on_the_hour():
     )
 
 
-def test_a_rise_at_midnight_begins_the_day_before():
+def test_a_rise_at_midnight_begins_the_day_before() -> None:
     early = Floor(weekday=(4,) * 2 + (1,) * 22, weekend=(1,) * 24)
     [window] = windows(steps(week(early), 10))
     assert window.start == "50 23 * * 0,1,2,3,4"  # from Sunday to Thursday
@@ -98,5 +102,5 @@ def test_a_rise_at_midnight_begins_the_day_before():
 
 
 @pytest.mark.parametrize(("per_node", "expected"), [(1, 5), (2, 3), (4, 2), (8, 1)])
-def test_nodes_are_whole(per_node, expected):
+def test_nodes_are_whole(per_node: int, expected: int) -> None:
     assert max(nodes(OFFICE, per_node)) == expected

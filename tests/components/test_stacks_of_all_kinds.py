@@ -3,62 +3,63 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from subprocess import CompletedProcess
+from typing import Any
 
 import pytest
 
+Config = dict[str, Any]
+Change = Callable[[Config], object]
+Changed = Callable[[str, Change], CompletedProcess[str]]
 pytestmark = pytest.mark.slow
 APPS, CAPACITY = "fairweather:apps", "fairweather:capacity"
 
 
-def keep(config, *names, regions=None):
-    """Keep only these apps, in these regions where some are given."""
+def keep(config: Config, *names: str) -> None:
+    """Keep only these apps."""
     for part in (APPS, CAPACITY):
         config[part] = {name: config[part][name] for name in names}
-    for name in names:
-        if regions is not None:
-            config[APPS][name]["regions"] = regions
-            config[APPS][name].pop("edge", None)
-            places = config[CAPACITY][name]
-            config[CAPACITY][name] = {p: c for p, c in places.items() if p in regions}
 
 
-def providers(done):
+def providers(done: CompletedProcess[str]) -> list[str]:
     assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)["providers"]
+    found: list[str] = json.loads(done.stdout)["providers"]
+    return found
 
 
-def test_a_stack_without_google_never_imports_its_provider(changed):
-    def only_aws(config):
+def test_a_stack_without_google_never_imports_its_provider(changed: Changed) -> None:
+    def only_aws(config: Config) -> None:
         keep(config, "photos", "health", "moderation")
         del config["fairweather:portfolio"]["gcp"]
 
     assert providers(changed("dev", only_aws)) == ["pulumi_aws", "pulumi_kubernetes"]
 
 
-def test_a_stack_without_aws_never_imports_its_provider(changed):
-    def only_google(config):
+def test_a_stack_without_aws_never_imports_its_provider(changed: Changed) -> None:
+    def only_google(config: Config) -> None:
         keep(config, "translate")
         del config["fairweather:portfolio"]["aws"]
 
     assert providers(changed("dev", only_google)) == ["pulumi_gcp", "pulumi_kubernetes"]
 
 
-def test_a_stack_of_functions_needs_no_cluster(changed):
-    def functions(config):
+def test_a_stack_of_functions_needs_no_cluster(changed: Changed) -> None:
+    def functions(config: Config) -> None:
         keep(config, "moderation")
 
     assert providers(changed("dev", functions)) == ["pulumi_aws"]
 
 
-def cdn(config, app):
+def cdn(config: Config, app: str) -> None:
     config[APPS][app]["edge"] = ["cdn"]
 
 
-def no_certificate(config):
+def no_certificate(config: Config) -> None:
     del config["fairweather:portfolio"]["aws"]["certificate_arns"]
 
 
-def no_zone(config):
+def no_zone(config: Config) -> None:
     del config["fairweather:portfolio"]["aws"]["hosted_zone"]
 
 
@@ -81,7 +82,9 @@ def no_zone(config):
         ),
     ],
 )
-def test_a_wish_that_cannot_be_met_is_one_clear_line(changed, change, said):
+def test_a_wish_that_cannot_be_met_is_one_clear_line(
+    changed: Changed, change: Change, said: str
+) -> None:
     done = changed("dev", change)
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].startswith("RunError: ")
