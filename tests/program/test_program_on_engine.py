@@ -121,7 +121,7 @@ def clients(env: dict[str, str], service: str, region: str = "us-east-1") -> Any
 def drift(checkout: Checkout) -> set[str]:
     """`type::name` of what a refresh would take over from the clouds."""
     steps = json.loads(checkout.pulumi("refresh", "--preview-only", "--json").stdout)["steps"]
-    moved = (step["urn"].split("::") for step in steps if step["op"] != "same")
+    moved = (step["urn"].split("::") for step in steps if step["op"] not in ("refresh", "same"))
     return {f"{kind.split('$')[-1]}::{name}" for _, _, kind, name in moved}
 
 
