@@ -2,80 +2,144 @@
 
     python benchmarks/preview.py [--apps 30] [--runs 3]
 
-Makes a throw-away clone with APPS apps in three locations each, starts the embedded clouds, and times in turn: the
-Python program alone (its imports apart), `pulumi preview` without and with the pack. The bare engine's own share is
-measured in the same run with a program that registers as many component resources and nothing else.
+Makes a throw-away clone with APPS apps in three locations each, starts the embedded clouds, and
+times in turn: the imports alone, the program without an engine, a program that registers as many
+empty resources and nothing else, and `pulumi preview` without and with the pack.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
+import resource
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import NamedTuple
+
+from ruamel.yaml import YAML
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
-
-from ruamel.yaml import YAML  # noqa: E402
-
-from gitops import engine, sandboxing  # noqa: E402
+from gitops import engine, sandboxing  # noqa: E402  # run by path
 from gitops.git import git  # noqa: E402
 
 LOCATIONS = ("aws:us-east-1", "aws:eu-west-1", "gcp:europe-west4")
+ENGINE_MS, IMPORT_SECONDS, FACTOR = 12, 2, 1.5
+"""What the bare engine needs for a resource, imports need at all, and what ours may add."""
 BARE = """import pulumi
 for n in range({count}):
     pulumi.ComponentResource("bare:index:Thing", f"thing-{{n}}", {{"a": n, "b": "x" * 400}})
 """
+IMPORTS = (
+    "import stacks, components, pulumi_aws as a, pulumi_gcp as g, pulumi_kubernetes as k;"
+    "a.ec2.Vpc, a.eks.Cluster, a.autoscaling.Tag, a.lb.Listener, a.budgets.Budget, a.iam.Role,"
+    "g.compute.Network, g.container.Cluster, g.billing.Budget, g.kms.KeyRing,"
+    "k.core.v1.Namespace, k.apps.v1.Deployment, k.networking.v1.Ingress, k.helm.v3.Release"
+)
+
+
+class Timed(NamedTuple):
+    """Median of the runs, in seconds."""
+
+    wall: float
+    cpu: float
+    """Of the command and what it started: steadier than wall time on a busy machine."""
 
 
 def enlarge(file: Path, apps: int) -> None:
-    """Rewrite a stack file to `apps` copies of one GPU app, each in three locations."""
+    """Make of a stack file one with `apps` copies of one GPU app, each in three locations."""
     yaml = YAML()
     content = yaml.load(file)
     config = content["config"]
-    model, capacity = (
-        config["fairweather:apps"]["camera"],
-        config["fairweather:capacity"]["camera"]["aws:us-east-1"],
-    )
-    app = {**model, "regions": list(LOCATIONS), "edge": [], "budget": {"monthly_usd": 100000}}
-    capacity["floor"]["weekday"] = [2] * 6 + [4] * 6 + [6] * 8 + [3] * 4
-    config["fairweather:portfolio"]["budget"]["monthly_usd"] = 5_000_000
-    config["fairweather:apps"] = {f"app-{n:02d}": dict(app) for n in range(apps)}
+    portfolio = config["fairweather:portfolio"]
+    portfolio["budget"]["monthly_usd"] = 5_000_000
+    app = {
+        **config["fairweather:apps"]["camera"],
+        "regions": list(LOCATIONS),
+        "edge": [],
+        "budget": {"monthly_usd": 100_000},
+    }
+    weekday, weekend = [2] * 6 + [4] * 6 + [6] * 8 + [3] * 4, [2] * 8 + [3] * 14 + [2] * 2
+    grant = {
+        "floor": {"weekday": weekday, "weekend": weekend},
+        "ceiling": 10,
+        "target_utilisation": 0.7,
+        "expected_replicas": 4,
+        "reason": "benchmark",
+    }
+    names = [f"app-{number:02d}" for number in range(apps)]
+    config["fairweather:apps"] = {name: dict(app) for name in names}
     config["fairweather:capacity"] = {
-        f"app-{n:02d}": {place: dict(capacity) for place in LOCATIONS} for n in range(apps)
+        name: {place: dict(grant) for place in LOCATIONS} for name in names
     }
     yaml.representer.ignore_aliases = lambda _: True
     yaml.dump(content, file)
 
 
-def timed(command: list[str], folder: Path, runs: int) -> float:
-    """Median wall seconds of `runs` runs after one that warms the caches."""
-    seconds = []
+def timed(command: list[str], folder: Path, runs: int) -> Timed:
+    """Run once to warm the caches and then `runs` times; ends the program where one fails."""
+    seen = []
     for _ in range(runs + 1):
-        start = time.perf_counter()
+        before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-        seconds.append(time.perf_counter() - start)
+        wall, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
         if done.returncode:
             sys.exit(f"{' '.join(command)} failed:\n{(done.stdout + done.stderr)[-3000:]}")
-    return statistics.median(seconds[1:])
+        cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        seen.append(Timed(wall, cpu))
+    return Timed(*(statistics.median(kind) for kind in zip(*seen[1:], strict=True)))
 
 
 def resource_count(folder: Path) -> int:
-    import json
-
-    done = subprocess.run(
-        ["pulumi", "preview", "--json", "--stack", "dev"],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    command = ["pulumi", "preview", "--json", "--stack", "dev", "--non-interactive"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.exit(f"the preview failed:\n{done.stdout[-3000:]}{done.stderr[-2000:]}")
     return len(json.loads(done.stdout)["steps"])
+
+
+def bare_program(folder: Path, python_home: Path, count: int) -> None:
+    """A program of as many resources that nobody has to check, and its stack."""
+    folder.mkdir()
+    options = f"{{toolchain: pip, virtualenv: {python_home}}}"
+    project = f"name: bare\nruntime: {{name: python, options: {options}}}\n"
+    (folder / "Pulumi.yaml").write_text(project)
+    (folder / "__main__.py").write_text(BARE.format(count=count))
+    command = ["pulumi", "stack", "init", "dev", "--non-interactive"]
+    subprocess.run(command, cwd=folder, check=True, capture_output=True)
+
+
+def measure(folder: Path, scratch: Path, runs: int) -> None:
+    engine.Engine(folder, "dev", throw_away=True)
+    count = resource_count(folder)
+    bare_program(scratch / "bare", folder / ".venv", count)
+    python = str(folder / ".venv" / "bin" / "python")
+    preview = ["pulumi", "preview", "--stack", "dev", "--non-interactive"]
+    declare = [python, "tests/components/declare.py", str(folder), "stacks/Pulumi.dev.yaml"]
+    rows = {
+        "imports": timed([python, "-c", IMPORTS], folder, runs),
+        "imports and program, no engine": timed(declare, folder, runs),
+        "bare engine, as many empty resources": timed(preview, scratch / "bare", runs),
+        "preview without the pack": timed(preview, folder, runs),
+        "preview with the pack": timed([*preview, "--policy-pack", engine.PACK], folder, runs),
+    }
+    print(f"{count} resources, median of {runs} runs, {os.cpu_count()} cores")
+    print(f"{'':38s} {'wall s':>8s} {'cpu s':>8s} {'wall ms a resource':>20s}")
+    for label, (wall, cpu) in rows.items():
+        print(f"{label:38s} {wall:8.2f} {cpu:8.2f} {1000 * wall / count:20.1f}")
+    whole = rows["preview without the pack"].wall
+    program = rows["imports and program, no engine"].wall
+    bare = rows["bare engine, as many empty resources"].wall
+    print(f"providers and the rest: {max(0.0, whole - program - bare):.2f} s")
+    print(f"the pack adds {rows['preview with the pack'].wall / whole - 1:.0%}")
+    allowed = FACTOR * (ENGINE_MS / 1000 * count + IMPORT_SECONDS)
+    full = rows["preview with the pack"].wall
+    print(f"budget {allowed:.1f} s for everything: {'kept' if full <= allowed else 'MISSED'}")
 
 
 def main() -> None:
@@ -90,6 +154,7 @@ def main() -> None:
         git(ROOT, "clone", "--quiet", str(ROOT), str(folder))
         (folder / ".venv").symlink_to(ROOT / ".venv")
         enlarge(folder / "stacks" / "Pulumi.dev.yaml", chosen.apps)
+        home.mkdir()
         sandboxing.started(home)
         try:
             os.environ.update(engine.environment(home))
@@ -98,36 +163,6 @@ def main() -> None:
             from sandbox import lifecycle
 
             lifecycle.stop(home)
-
-
-def measure(folder: Path, scratch: Path, runs: int) -> None:
-    engine.Engine(folder, "dev", throw_away=True)
-    count = resource_count(folder)
-    bare = scratch / "bare"
-    bare.mkdir()
-    (bare / "Pulumi.yaml").write_text(
-        f"name: bare\nruntime: {{name: python, options: {{toolchain: pip, virtualenv: {folder / '.venv'}}}}}\n"
-    )
-    (bare / "__main__.py").write_text(BARE.format(count=count))
-    subprocess.run(["pulumi", "stack", "init", "dev"], cwd=bare, check=True, capture_output=True)
-    preview = ["pulumi", "preview", "--stack", "dev", "--non-interactive"]
-    python = str(folder / ".venv" / "bin" / "python")
-    used = "k.core.v1; pulumi_aws.eks; pulumi_aws.ec2; pulumi_gcp.container"
-    imports = (
-        "import pulumi, components, stacks, pulumi_aws, pulumi_gcp, pulumi_kubernetes as k; " + used
-    )
-    rows = {
-        "imports of the program": timed([python, "-c", imports], folder, runs),
-        "bare engine, as many empty components": timed(preview, bare, runs),
-        "preview without the pack": timed(preview, folder, runs),
-        "preview with the pack": timed([*preview, "--policy-pack", engine.PACK], folder, runs),
-    }
-    print(f"{count} resources, median of {runs} runs, {os.cpu_count()} cores")
-    for label, seconds in rows.items():
-        print(f"{label:42s} {seconds:7.2f} s  {1000 * seconds / count:6.1f} ms a resource")
-    print(
-        f"{'the pack adds':42s} {rows['preview with the pack'] / rows['preview without the pack'] - 1:7.1%}"
-    )
 
 
 if __name__ == "__main__":
