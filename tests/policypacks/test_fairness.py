@@ -9,9 +9,9 @@ from datetime import date
 import fairness
 import numpy as np
 import pytest
-import settings
+import settings as pack_settings
 from fairness import Comparison, comparisons, judged
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from intervals import Rate, contrast, critical, wilson
 from pricing.declared import of_preview
@@ -19,7 +19,7 @@ from pricing.declared import of_preview
 import build
 from build import DIGEST, PACK, evidence, service
 
-THRESHOLDS = settings.thresholds(PACK / "thresholds.yaml")
+THRESHOLDS = pack_settings.thresholds(PACK / "thresholds.yaml")
 POLICY = THRESHOLDS.fairness
 RULES = {rule.name: rule for rule in fairness.rules(THRESHOLDS)}
 DAY = date(2026, 11, 24)
@@ -249,6 +249,7 @@ json_like = st.recursive(
 )
 
 
+@settings(max_examples=200)  # the strategy is slow
 @given(st.dictionaries(st.sampled_from([*evidence(), "extra"]), json_like))
 def test_no_evidence_makes_the_rules_crash_or_pass(change):
     changed = evidence(**change)

@@ -178,10 +178,15 @@ def function(asked: Asked) -> Priced | NotPriced:
     most = warm.high if most is None or most < 0 else max(most, warm.high)
     running = min(working(asked.declared, asked.resource), most)
     second = gib * SECONDS_AN_HOUR
+
+    def used(kept: float) -> float:
+        """Everything busy while so many are kept warm; warm ones run cheaper."""
+        return kept * (ready + busy_ready) + (most - kept) * busy
+
     usd = Range.ordered(
         warm.low * ready * second,
         (warm.expected * ready + running * busy_ready) * second,
-        (warm.high * ready + most * busy) * second,
+        max(used(warm.low), used(warm.high)) * second,
     )
     return Priced(
         usd, f"{warm.expected:.1f} kept warm, {running:.1f} busy, of {gib:g} GiB; requests by use"
