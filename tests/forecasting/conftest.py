@@ -43,4 +43,4 @@ def camera(prod: Stack) -> Stack:
 
 @pytest.fixture(scope="session")
 def prod_demand(prod: Stack) -> Demand:
-    return demand_of(synthetic.generate(prod, days=21, end=END, seed=7), days=21)
+    return demand_of(synthetic.generate(prod, days=14, end=END, seed=7), days=14)

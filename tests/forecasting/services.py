@@ -44,7 +44,7 @@ def one_service(
     return pd.DataFrame({"time": times, "app": app, "location": location, "rps": rps})
 
 
-def cyclic(days: int = 28, peak: float = 240.0, seed: int = 0) -> np.ndarray:
+def cyclic(days: int = 14, peak: float = 240.0, seed: int = 0) -> np.ndarray:
     """Days and weekends of a service, with noise."""
     times = pd.date_range(end=END, periods=144 * days + 1, freq="10min")[:-1]
     hour = times.hour.to_numpy() + times.minute.to_numpy() / 60

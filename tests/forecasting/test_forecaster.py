@@ -83,7 +83,7 @@ def test_it_beats_the_rules_in_use_on_cyclic_demand_and_is_calibrated():
 
 
 def test_it_is_a_scikit_learn_estimator():
-    forecaster = DemandForecaster(levels=(0.5, 0.9), ridge=0.4)
+    forecaster = DemandForecaster(levels=(0.5, 0.9), training_days=20)
     copy = clone(forecaster)
     assert copy.get_params() == forecaster.get_params()
     assert copy is not forecaster

@@ -60,7 +60,7 @@ def test_a_plan_covers_every_service_with_a_reason(prod, planned):
         assert service.reason
         assert "\n" not in service.reason
         assert len(service.forecast) == 168
-        assert len(service.history) == 21 * 24
+        assert len(service.history) == 14 * 24
         assert service.peak_rps == pytest.approx(service.history.iloc[-168:].max())
 
 
@@ -101,8 +101,8 @@ def test_planning_again_changes_nothing(prod, prod_demand, planned):
     assert {service.status for service in again.services} == {"unchanged"}
 
 
-def test_the_same_inputs_give_the_same_plan(prod, prod_demand, planned):
-    again = plan(prod, prod_demand, dollar)
+def test_the_same_inputs_give_the_same_plan(few, few_demand):
+    planned, again = (plan(few, few_demand, dollar) for _ in range(2))
     for one, other in zip(planned.services, again.services, strict=True):
         assert one.after == other.after
         assert one.replay == other.replay
@@ -110,7 +110,7 @@ def test_the_same_inputs_give_the_same_plan(prod, prod_demand, planned):
 
 
 def test_a_day_without_news_gives_no_diff(camera):
-    rps = np.tile(cyclic(7, seed=3), 3)
+    rps = np.tile(cyclic(7, seed=3), 2)
     today = demand_of(one_service(rps))
     settled = limited(camera, max_step=1.0)
     settled = with_capacity(settled, plan(settled, today, dollar).capacity())
@@ -167,7 +167,7 @@ def test_no_number_moves_further_than_a_step(few, few_demand, max_step):
 
 
 def test_one_step_a_day_of_telemetry(camera):
-    rps = cyclic(30)
+    rps = cyclic(12)
     today = demand_of(one_service(rps).iloc[:-144], at=END - timedelta(days=1))
     first = only(plan(camera, today, dollar))
     assert "a step of at most 50%" in first.reason

@@ -114,13 +114,13 @@ def test_a_floor_that_knows_the_hour_beats_a_reactive_autoscaler_on_steep_ramps(
 
 
 def test_changing_the_future_never_changes_a_past_plan(camera):
-    rps = cyclic(21)
-    cut = 144 * 16
+    rps = cyclic(14)
+    cut = 144 * 9
     other = rps.copy()
     other[cut:] *= np.random.default_rng(5).uniform(0.2, 3, len(rps) - cut)
     one, two = (_replayed(camera, demand_of(one_service(values))) for values in (rps, other))
     early = [i for i, day in enumerate(one.days) if (END - day.at).days >= 5]
-    assert len(early) >= 5
+    assert len(early) >= 3
     for i in early:
         assert np.array_equal(one.days[i].quantiles, two.days[i].quantiles)
         assert one.choice(i) == two.choice(i)

@@ -28,6 +28,7 @@ def planned(stack: Stack, frame: pd.DataFrame) -> Plan:
     return plan(stack, demand_of(frame, days=28, at=at), dollar, at=at)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("trace", ["shaved ice", "servegen"])
 def test_a_plan_on_real_traces_keeps_the_promise_at_less_cost_than_any_rule(prod, trace):
     services, peaks = prod.services(), peaks_of(prod)
@@ -101,5 +102,5 @@ def test_floor_and_target_together_cost_less_than_either_alone_on_llm_traffic():
     short = {name: np.maximum(met - one, 0).sum() / met.sum() for name, one in capacity.items()}
     assert short["both"] <= 0.0125  # the promise is 0.01, and three days are few
     assert cost["both"] < 0.8 * cost["percentile"]
-    assert short["both"] < 0.7 * short["reactive"]
-    assert cost["both"] < cost["reactive"]
+    assert short["both"] <= short["reactive"]
+    assert cost["both"] < 0.9 * cost["reactive"]
