@@ -33,8 +33,9 @@ def main() -> int:
     home = given.home.resolve()
     home.mkdir(parents=True, exist_ok=True)
     try:
-        with lifecycle.locked(home):
-            serve(home, given.binaries, given.owner)
+        held = lifecycle.lock(home)  # until the very end of this process
+        print(f"process {os.getpid()} holds {held.name}", flush=True)
+        serve(home, given.binaries, given.owner)
     except (SandboxError, ClusterError) as error:
         print(error, file=sys.stderr)
         return 1
@@ -60,6 +61,7 @@ def serve(home: Path, binaries: Path | None, owner: int | None) -> None:
     try:
         url, stop_moto = start_moto()
         places, stop_providers = start_providers(home, clusters)
+        threading.Thread(target=warm_up, daemon=True).start()
         if clusters is not None:
             clusters.wait()
         told = {"pid": os.getpid(), "aws_url": url, "providers": places, "notes": notes}
@@ -107,23 +109,28 @@ def start_moto() -> tuple[str, Callable[[], None]]:
     os.environ["AWS_CONFIG_FILE"] = os.environ["AWS_SHARED_CREDENTIALS_FILE"] = os.devnull
     os.environ["MOTO_IAM_LOAD_MANAGED_POLICIES"] = "true"
     os.environ["MOTO_LAMBDA_CONCURRENCY_QUOTA"] = "1000"  # as a new account has it
-    import boto3
     from moto import mock_aws
     from moto.moto_api._internal import mock_random
     from moto.server import ThreadedMotoServer
 
-    from sandbox.local_zones import open_local_zones
-
     logging.getLogger("werkzeug").setLevel(logging.ERROR)  # no line for each request
     mock_aws().start()
     mock_random.seed(SEED)
-    open_local_zones()
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
-    # Its first call reads a thousand policies of AWS' own: that is done while API servers start.
-    threading.Thread(target=boto3.client("iam").list_policies, daemon=True).start()
     host, port = server.get_host_and_port()
     return f"http://{host}:{port}", server.stop
+
+
+def warm_up() -> None:
+    """What the first calls would wait for: moto's instance types, AWS' own thousand policies."""
+    from sandbox.aws import LOCK, client
+    from sandbox.local_zones import open_local_zones
+
+    with LOCK:
+        open_local_zones()
+        client("iam", "us-east-1").list_policies()
+        client("ec2", "us-east-1").describe_vpcs()
 
 
 def start_providers(home: Path, clusters: Clusters | None) -> tuple[str, Callable[[], None]]:

@@ -11,7 +11,9 @@ import functools
 import re
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import boto3
@@ -64,7 +66,7 @@ class Service:
         self._client = client(name, region)
 
     def __getattr__(self, operation: str) -> Callable[..., Any]:
-        return functools.partial(self._call, getattr(self._client, operation))
+        return partial(self._call, getattr(self._client, operation))
 
     @staticmethod
     def _call(method: Callable[..., Any], **request: Any) -> Any:
@@ -210,13 +212,17 @@ class AwsCloud(Cloud):
             return "", inputs
         if kind is None:
             return self._record(request, inputs, aws.region)
-        made = call(kind, kind.create, {**inputs, "region": aws.region}, aws)
+        made = call(kind, kind.create, aws, {**inputs, "region": aws.region})
         facts = made if isinstance(made, dict) else {}
         id_ = kind.id.format_map(Blank({**inputs, **facts}))
         self._held.put(request.urn, {"_type": request.type})
         bag = bag_of(inputs, properties(facts), id_, aws)
-        if kind.after is not None:
-            kind.after(aws, bag, None)
+        try:
+            if kind.after is not None:
+                kind.after(aws, bag, None)
+        except Refused:  # the engine will not know of it, so it must not stay
+            self.delete(request, inputs, bag)
+            raise
         live = look(kind, bag, aws) or {}
         return id_, self._told(request, kind, inputs, bag, live)[1]
 
@@ -244,12 +250,12 @@ class AwsCloud(Cloud):
         moved = {*(changed & set(new)), *(key for key, value in shaped.items() if value)}
         for operation in kind.update:
             if any(kind.takes(operation, key) for key in moved):
-                call(kind, operation, bag, aws)
+                call(kind, operation, aws, bag)
         removed = sorted(tag_keys(old) - tag_keys(new))
         tagging = next((op for op in kind.update if op.startswith(("tag_", "add_tags"))), None)
         if removed and tagging:
             untag = tagging.replace("tag_", "untag_", 1).replace("add_tags", "remove_tags")
-            call(kind, untag, {**bag, "tagKeys": removed}, aws)
+            call(kind, untag, aws, {**bag, "tagKeys": removed})
         if kind.after is not None:
             kind.after(aws, bag, old)
         return self._told(request, kind, new, bag, look(kind, bag, aws) or {})[1]
@@ -259,14 +265,11 @@ class AwsCloud(Cloud):
         if kind is None:
             self._notebook.put(request.urn, None)
             return
-        bag = bag_of(old, state, request.id, aws)
-        try:
-            if kind.before_delete is not None:
-                kind.before_delete(aws, bag)
-            if kind.delete:
-                call(kind, kind.delete, bag, aws)
-        except Gone:
-            pass
+        bag = bag_of(old, state, request.id or state["id"], aws)
+        for step in (kind.before_delete, kind.delete and partial(call, kind, kind.delete)):
+            if step:
+                with suppress(Gone):
+                    step(aws, bag)
         self._held.put(request.urn, None)
 
     def invoke(self, token: str, arguments: Bag, config: Bag) -> Bag:
@@ -337,7 +340,7 @@ def request_of(kind: Type, operation: str, bag: Bag) -> tuple[str, Bag, str | No
     return name, arguments(shape, bag, {**NOWHERE, **kind.names}) if shape else {}, path
 
 
-def call(kind: Type, operation: str, bag: Bag, aws: Aws) -> Any:
+def call(kind: Type, operation: str, aws: Aws, bag: Bag) -> Any:
     name, request, path = request_of(kind, operation, bag)
     answer = getattr(Service(kind.service, aws.region), name)(**request)
     text = Blank({key: value for key, value in bag.items() if isinstance(value, str)})
@@ -356,7 +359,7 @@ def rehearse(kind: Type, bag: Bag) -> None:
 def look(kind: Type, bag: Bag, aws: Aws) -> Bag | None:
     """The live object as AWS tells it."""
     try:
-        live = call(kind, kind.read, bag, aws)
+        live = call(kind, kind.read, aws, bag)
         if live and kind.see:
             live = {**live, **kind.see(live, aws, bag)}
     except Gone:

@@ -16,12 +16,8 @@ import threading
 import time
 import urllib.request
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-
-from kubernetes.client import ApiException
-
-from sandbox import crds
 
 TOKEN = "sandbox"  # noqa: S105  # the API servers listen on loopback only and hold nothing real
 DEFAULT = "default"
@@ -160,24 +156,25 @@ class Clusters:
     def _finish(self, cluster: Cluster, process: subprocess.Popen[bytes]) -> Cluster:
         """Wait until a launched server answers, and make its cluster usable."""
         self._wait(cluster, process)
-        cluster.kubeconfig.write_text(json.dumps(admin_config({cluster.name: cluster.url})))
-        try:
-            crds.install(cluster.kubeconfig)
-        except (TimeoutError, ApiException) as error:
-            raise ClusterError(f"{cluster.name} takes no resource types: {error}") from error
         certificate = (cluster.kubeconfig.parent / "apiserver.crt").read_bytes()
-        authority = base64.b64encode(certificate).decode()
-        ready = Cluster(cluster.name, cluster.url, cluster.kubeconfig, authority)
+        ready = replace(cluster, authority=base64.b64encode(certificate).decode())
+        ready.kubeconfig.write_text(json.dumps(admin_config([ready])))
+        from sandbox import crds  # a second of imports, while the server starts
+
+        try:
+            crds.install(ready.kubeconfig)
+        except crds.CrdError as error:
+            raise ClusterError(f"{cluster.name} takes no resource types: {error}") from error
         with self._lock:
             self._running[cluster.name] = (ready, process)
             self._write()
         return ready
 
     def _write(self) -> None:
-        urls = {cluster.name: cluster.url for cluster, _ in self._running.values()}
+        ready = [cluster for cluster, _ in self._running.values() if cluster.authority]
         for path, content in (
             (self._notes, self._ports),
-            (self._home / "kubeconfig", admin_config(urls)),
+            (self._home / "kubeconfig", admin_config(ready)),
         ):
             draft = path.with_suffix(".new")
             draft.write_text(json.dumps(content))
@@ -268,18 +265,26 @@ def rsa_key() -> bytes:
     )
 
 
-def admin_config(urls: dict[str, str]) -> dict[str, object]:
-    """A kubeconfig with a context for each {cluster: address}; the first of them is current."""
+def admin_config(clusters: Iterable[Cluster]) -> dict[str, object]:
+    """A kubeconfig with a context for each cluster; the default's is current, else the first."""
+    clusters = sorted(clusters, key=lambda cluster: (cluster.name != DEFAULT, cluster.name))
     return {
         "apiVersion": "v1",
         "kind": "Config",
-        "current-context": DEFAULT if DEFAULT in urls else next(iter(urls), ""),
+        "current-context": clusters[0].name if clusters else "",
         "clusters": [
-            {"name": name, "cluster": {"server": url, "insecure-skip-tls-verify": True}}
-            for name, url in urls.items()
+            {
+                "name": cluster.name,
+                "cluster": {
+                    "server": cluster.url,
+                    "certificate-authority-data": cluster.authority,
+                },
+            }
+            for cluster in clusters
         ],
         "users": [{"name": "admin", "user": {"token": TOKEN}}],
         "contexts": [
-            {"name": name, "context": {"cluster": name, "user": "admin"}} for name in urls
+            {"name": cluster.name, "context": {"cluster": cluster.name, "user": "admin"}}
+            for cluster in clusters
         ],
     }

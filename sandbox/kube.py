@@ -10,7 +10,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-import urllib3
 import yaml
 from kubernetes.client import ApiException
 from kubernetes.dynamic.exceptions import ResourceNotFoundError
@@ -29,7 +28,6 @@ from sandbox.provider import (
     has_unknown,
 )
 
-urllib3.disable_warnings()  # the API server's certificate is self-signed
 MANAGER = "pulumi"
 CHART = "kubernetes:helm.sh/v3:Release"
 ABSENT = (

@@ -15,11 +15,10 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from sandbox import notebook
 
@@ -201,25 +200,28 @@ def google(home: Path) -> dict[str, dict[str, Any]]:
     return notebook.read(home / GOOGLE)
 
 
-@contextmanager
-def locked(home: Path) -> Iterator[None]:
-    """Hold the lock of a home, as the one sandbox in it does; it ends with the process."""
-    with (home / LOCK).open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise SandboxError(f"a sandbox runs in {home} already") from None
-        yield
+def lock(home: Path) -> TextIO:
+    """Take a home, as the one sandbox in it; it is free again when the file is closed.
+
+    Raises SandboxError where another has it.
+    """
+    file = (home / LOCK).open("a")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        file.close()
+        raise SandboxError(f"a sandbox runs in {home} already") from None
+    return file
 
 
 def is_locked(home: Path) -> bool:
     if not (home / LOCK).exists():
         return False
     try:
-        with locked(home):
-            return False
+        lock(home).close()
     except SandboxError:
         return True
+    return False
 
 
 def counted(counts: Mapping[str, int], noun: str) -> str:

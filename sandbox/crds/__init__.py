@@ -14,6 +14,10 @@ HERE = Path(__file__).resolve().parent
 ESTABLISHED_SECONDS = 20
 
 
+class CrdError(Exception):
+    """A cluster does not take the types, or does not serve them in time."""
+
+
 def reach(kubeconfig: Path) -> Any:
     return config.new_client_from_config(str(kubeconfig))  # type: ignore[no-untyped-call]
 
@@ -30,18 +34,21 @@ def connect(kubeconfig: Path) -> Any:
 
 
 def install(kubeconfig: Path) -> None:
-    """Put the types into a cluster and wait until it serves them. Raises TimeoutError."""
+    """Put the types into a cluster and wait until it serves them. Raises CrdError."""
     api: Any = client.ApiextensionsV1Api(reach(kubeconfig))
-    there = {crd.metadata.name for crd in api.list_custom_resource_definition().items}
-    for file in sorted(HERE.glob("*.json")):
-        body = json.loads(file.read_text())
-        if body["metadata"]["name"] not in there:
-            api.create_custom_resource_definition(body)
     deadline = time.monotonic() + ESTABLISHED_SECONDS
-    while not all(map(established, api.list_custom_resource_definition().items)):
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"resource types are not established after {ESTABLISHED_SECONDS} s")
-        time.sleep(0.05)
+    try:
+        there = {crd.metadata.name for crd in api.list_custom_resource_definition().items}
+        for file in sorted(HERE.glob("*.json")):
+            body = json.loads(file.read_text())
+            if body["metadata"]["name"] not in there:
+                api.create_custom_resource_definition(body)
+        while not all(map(established, api.list_custom_resource_definition().items)):
+            if time.monotonic() > deadline:
+                raise CrdError(f"not established after {ESTABLISHED_SECONDS} s")
+            time.sleep(0.05)
+    except client.ApiException as error:
+        raise CrdError(str(error)) from error
 
 
 def established(crd: Any) -> bool:

@@ -65,4 +65,5 @@ def boto(sandbox: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Any]
     env = lifecycle.environment(sandbox)
     for name in [name for name in env if name.startswith("AWS_")]:
         monkeypatch.setenv(name, env[name])
-    return boto3.client
+    clients: Callable[[str], Any] = boto3.client
+    return clients

@@ -331,8 +331,7 @@ EXAMPLES = (
             "vpcConfig": {
                 "subnetIds": [w["Subnet"]["id"]],
                 "endpointPrivateAccess": True,
-                "endpointPublicAccess": True,
-                "publicAccessCidrs": ["192.0.2.0/24"],
+                "publicAccessCidrs": [],
             },
             "tags": TAGS,
         },
