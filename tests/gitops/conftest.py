@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+import shutil
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -31,7 +32,8 @@ def _nobodys_git(monkeypatch: pytest.MonkeyPatch) -> None:
 def git(folder: Path, *arguments: str) -> str:
     """Git as a person runs it."""
     command = ("git", *PERSON, *arguments)
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    own = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull, **os.environ}
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, env=own)
     assert not done.returncode, f"{command}: {done.stderr}"
     return done.stdout.strip()
 
@@ -62,19 +64,29 @@ def authorised(clone: Path, url: str) -> None:
     git(clone, "config", "--local", f"http.{url}/.extraheader", f"AUTHORIZATION: basic {basic}")
 
 
-@pytest.fixture
-def workplace(tmp_path: Path) -> Iterator[Workplace]:
-    """A small development stack in a repository of its own."""
-    seed, served, clone = tmp_path / "seed", tmp_path / "served", tmp_path / "clone"
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small development stack in a repository, `served/acme/fleet.git`, and a `clone` of it."""
+    folder = tmp_path_factory.mktemp("template")
+    seed, bare = folder / "seed", folder / "served" / "acme" / "fleet.git"
     (seed / "stacks").mkdir(parents=True)
     (seed / "stacks" / "Pulumi.dev.yaml").write_bytes(FLEET.read_bytes())
     git(seed, "init", "-q", "-b", "main")
     git(seed, "add", ".")
     git(seed, "commit", "-q", "-m", "start")
+    git(folder, "clone", "-q", "--bare", str(seed), str(bare))
+    git(folder, "clone", "-q", "--no-hardlinks", str(bare), str(folder / "clone"))
+    return folder
+
+
+@pytest.fixture
+def workplace(tmp_path: Path, template: Path) -> Iterator[Workplace]:
+    """A person's clone with its remote and its forge, fresh for each test."""
+    served, clone = tmp_path / "served", tmp_path / "clone"
+    shutil.copytree(template / "served", served)
+    shutil.copytree(template / "clone", clone)
     bare = served / "acme" / "fleet.git"
-    git(tmp_path, "clone", "-q", "--bare", str(seed), str(bare))
-    forge = FakeForge(bare)
-    with git_server(served) as url, forge_server(forge):
-        git(tmp_path, "clone", "-q", f"{url}/acme/fleet.git", str(clone))
+    with git_server(served) as url, forge_server(FakeForge(bare)) as forge:
+        git(clone, "remote", "set-url", "origin", f"{url}/acme/fleet.git")
         authorised(clone, url)
         yield Workplace(clone, bare, forge)

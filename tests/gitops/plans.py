@@ -10,7 +10,7 @@ import pandas as pd
 
 import stacks
 from forecasting.demand import Demand
-from forecasting.planner import Plan, ServicePlan
+from forecasting.planner import Plan, ServicePlan, Status
 from gitops import planning
 from gitops.planning import Planned
 
@@ -43,7 +43,8 @@ class Planner:
     def service(self, stack: stacks.Stack, app: str, place: str) -> ServicePlan:
         before, hold = stack.capacity[app][place], stack.apps[app].hold
         ceiling = self.ceilings.get(app, before.ceiling)
-        status, after, reason = "unchanged", before, before.reason
+        status: Status = "unchanged"
+        after, reason = before, before.reason
         if hold is not None and hold.until >= datetime.now(UTC).date():
             status, reason = "held", f"held until {hold.until} ({hold.reason})"
         elif ceiling != before.ceiling:

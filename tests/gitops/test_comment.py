@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gitops import cli, comment, deploying
@@ -69,6 +69,7 @@ def test_what_is_quoted_cannot_break_out():
     assert "&lt;!-- hides the rest &lt;script&gt;" in text
 
 
+@settings(max_examples=100)  # each builds some hundred kilobytes of text
 @given(
     st.integers(0, 3000), st.integers(0, 300), st.integers(0, 300), st.integers(0, 9000)
 )  # fmt: skip

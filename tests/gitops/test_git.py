@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gitops import git as ours
@@ -25,6 +25,7 @@ def repository(tmp_path):
     return tmp_path
 
 
+@settings(max_examples=50)  # each starts a git
 @given(
     st.dictionaries(KEYS, WORDS.map(str.strip).filter(bool), min_size=1, max_size=6),
     st.lists(WORDS.map(str.strip).filter(bool), max_size=4),

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import tempfile
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 import stacks
-from gitops import cli, evidence, proposing
+from gitops import cli, evidence, planning
 from gitops.errors import Refusal
 from gitops.evidence import CAPACITY_SHA256
 from gitops.forge import LIMIT_CHARACTERS, shortened
@@ -26,7 +27,7 @@ BRANCH = "fairweather/dev"
 @pytest.fixture
 def planner(monkeypatch):
     made = Planner(camera=9)
-    monkeypatch.setattr(proposing.planning, "make", made.make)
+    monkeypatch.setattr(planning, "make", made.make)
     return made
 
 
@@ -115,7 +116,7 @@ def test_a_password_in_the_address_of_the_telemetry_is_told_to_nobody(
         planned = make(root, name, **asked)
         return replace(planned, demand=replace(planned.demand, source=address))
 
-    monkeypatch.setattr(proposing.planning, "make", measured)
+    monkeypatch.setattr(planning, "make", measured)
     _, out, _ = propose("--push")
     told = git(workplace.bare, "log", "-1", "--format=%B", BRANCH)
     assert "Fairweather-Data-Source: http://prometheus.example:9090" in told
@@ -279,8 +280,8 @@ def test_a_plan_that_fails_leaves_no_work_tree(propose, workplace, planner, monk
 
     scratch = tmp_path / "scratch"
     scratch.mkdir()
-    monkeypatch.setattr(proposing.tempfile, "tempdir", str(scratch))
-    monkeypatch.setattr(proposing.planning, "make", fails)
+    monkeypatch.setattr(tempfile, "tempdir", str(scratch))
+    monkeypatch.setattr(planning, "make", fails)
     before = state(workplace.clone)
     assert propose("--push") == (1, "", "no telemetry; bring it back\n")
     assert state(workplace.clone) == before
@@ -370,7 +371,7 @@ def test_a_merged_branch_that_was_left_behind_is_used_again(propose, workplace, 
     assert ceiling(workplace) == 8
 
 
-def test_a_branch_that_moves_meanwhile_is_not_overwritten(propose, workplace, planner):
+def test_a_branch_that_moves_meanwhile_is_not_overwritten(propose, workplace, planner, monkeypatch):
     propose("--push")
     planner.ceilings = {"camera": 8}
     make = planner.make
@@ -380,7 +381,7 @@ def test_a_branch_that_moves_meanwhile_is_not_overwritten(propose, workplace, pl
         git(workplace.bare, "update-ref", f"refs/heads/{BRANCH}", tip)
         return make(root, name, **asked)
 
-    proposing.planning.make = slow
+    monkeypatch.setattr(planning, "make", slow)
     code, _, err = propose("--push")
     assert code == 1
     assert err.count("\n") == 1

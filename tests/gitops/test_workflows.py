@@ -144,7 +144,8 @@ def test_who_asks_decides_which_clouds(backend, event, author, repository, cloud
         "github.repository": "acme/fleet",
     }
     # The operators are GitHub's: && and || give back their operands, as Python's words do.
-    code = " ".join(EXPRESSION.fullmatch(text.strip())[1].split())
+    [expression] = EXPRESSION.findall(text)
+    code = " ".join(expression.split())
     code = code.replace("&&", "and").replace("||", "or")
     for name in sorted(known, key=len, reverse=True):
         code = re.sub(rf"{re.escape(name)}(?![\w.])", repr(known[name]), code)
