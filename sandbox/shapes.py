@@ -133,8 +133,9 @@ def reflect(sent: Any, live: Any, names: Names, unseen: list[str], path: str = "
             member = key if key in live else place(live, key, names)
             inside = f"{path}.{key}".lstrip(".")
             if member is None:
-                unseen.append(inside)
                 told[key] = value
+                if value is not None:
+                    unseen.append(inside)
             else:
                 told[key] = reflect(value, live[member], names, unseen, inside)
         return told

@@ -331,7 +331,8 @@ EXAMPLES = (
             "vpcConfig": {
                 "subnetIds": [w["Subnet"]["id"]],
                 "endpointPrivateAccess": True,
-                "publicAccessCidrs": [],
+                "endpointPublicAccess": True,
+                "publicAccessCidrs": ["192.0.2.0/24"],
             },
             "tags": TAGS,
         },
