@@ -41,14 +41,17 @@ def line(service: ServicePlan) -> str:
 
 
 def moved(service: ServicePlan) -> str:
-    """`floor 8-8 -> 2-6, ceiling 12 -> 9;`, or nothing where nothing moves."""
+    """`floor 8 -> 2-6, ceiling 12 -> 9;`, or nothing where nothing moves."""
     before, after = service.before, service.after
     if after is None or before == after:
         return f"{service.status};"
-    floors, ceilings = span(after), f"{after.ceiling}"
-    if before is not None:
-        floors, ceilings = f"{span(before)} -> {floors}", f"{before.ceiling} -> {ceilings}"
+    floors = becomes(None if before is None else span(before), span(after))
+    ceilings = becomes(None if before is None else str(before.ceiling), str(after.ceiling))
     return f"floor {floors}, ceiling {ceilings};"
+
+
+def becomes(before: str | None, after: str) -> str:
+    return after if before in (None, after) else f"{before} -> {after}"
 
 
 def span(capacity: Any) -> str:

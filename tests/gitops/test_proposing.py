@@ -103,7 +103,7 @@ def test_the_commit_is_the_bots_changes_one_file_and_carries_its_evidence(propos
     assert told["Fairweather-Data-Window"] == "2026-11-23T23:00Z/2026-11-24T00:00Z"
     assert re.fullmatch("[0-9a-f]{64}", told[CAPACITY_SHA256])
     assert told["Fairweather-Cost-After"] == "2900 USD/month"
-    assert "camera aws:us-east-1: floor 4 -> 4, ceiling 6 -> 9; planned 9" in text
+    assert "camera aws:us-east-1: floor 4, ceiling 6 -> 9; planned 9" in text
 
 
 def test_a_password_in_the_address_of_the_telemetry_is_told_to_nobody(
