@@ -47,9 +47,9 @@ class Cloud(mocks.Mocks):
         answered = {"arn": f"arn:of:{args.name}", **OUTPUTS.get(args.typ, {})}
         return f"id-of-{args.name}", {**args.inputs, **answered}
 
-    def call(self, args: mocks.MockCallArgs) -> tuple[dict[Any, Any], None]:
+    def call(self, args: mocks.MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]]]:
         assert args.token == "gcp:organizations/getProject:getProject", args.token
-        return {"number": "1234567890"}, None
+        return {"number": "1234567890"}, []
 
 
 class Recorder(mocks.MockMonitor):
@@ -61,7 +61,7 @@ class Recorder(mocks.MockMonitor):
         self.outputs: dict[str, Any] = {}
 
     def RegisterResource(self, request: Any) -> Any:
-        answer = super().RegisterResource(request)  # type: ignore[no-untyped-call]
+        answer = super().RegisterResource(request)
         self.declared.append(
             {
                 "urn": answer.urn,
@@ -79,7 +79,7 @@ class Recorder(mocks.MockMonitor):
 
     def RegisterResourceOutputs(self, request: Any) -> Any:
         self.outputs[request.urn] = json_format.MessageToDict(request.outputs)
-        return super().RegisterResourceOutputs(request)  # type: ignore[no-untyped-call]
+        return super().RegisterResourceOutputs(request)
 
 
 def main() -> None:
@@ -96,7 +96,7 @@ def main() -> None:
     stack = stack_file.stem.removeprefix("Pulumi.")
     mocks.set_mocks(recorder.mocks, project="fairweather", stack=stack, monitor=recorder)
 
-    @pulumi.runtime.test  # type: ignore[untyped-decorator]
+    @pulumi.runtime.test
     def program() -> None:
         runpy.run_path(str(checkout / "__main__.py"), run_name="__main__")
 
