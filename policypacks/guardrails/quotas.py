@@ -25,6 +25,8 @@ PATHS: Mapping[str, tuple[str, ...]] = {
     "gcp:container/cluster:Cluster": ("nodeConfig.machineType",),
 }
 """Properties that name machines."""
+BUDGET = "fairweather:index:AppBudget"
+"""The component that stands for an app as a whole."""
 KARPENTER = "kubernetes:karpenter.sh/v1:NodePool"
 INSTANCE_TYPE = "node.kubernetes.io/instance-type"
 
@@ -87,12 +89,13 @@ def too_many(declared: Declared, thresholds: Thresholds) -> Iterator[Finding]:
             yield Finding(f"{fleet.resource.name}: {count}", fleet.resource.urn)
         else:
             reach[fleet.app] += count
+    urns = {one.inputs.get("app"): one.urn for one in declared.of_type(BUDGET)}
     for app, count in sorted(reach.items()):
         quota = thresholds.gpus_by_app.get(app, thresholds.gpus_default)
         if count > quota:
-            yield Finding(
-                f"{app} can reach {count:g} GPUs, its quota is {quota:g}; lower its ceilings in fairweather:capacity."
-            )
+            measured = f"{app} can reach {count:g} GPUs, its quota is {quota:g}"
+            remedy = "lower its ceilings in fairweather:capacity"
+            yield Finding(f"{measured}; {remedy}.", urns.get(app, ""))
     total = sum(reach.values())
     if total > thresholds.gpus_portfolio:
         yield Finding(

@@ -12,6 +12,7 @@ from pathlib import Path
 from settings import Node, read
 
 LONGEST = timedelta(days=90)
+WHOLE_STACK = "stack"
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,7 @@ class Waiver:
 
     rule: str
     urn: str
-    """A glob over URNs; `*` matches anything, `?` one character."""
+    """A glob over URNs; `*` matches anything, `?` one character. `stack` is for the whole stack."""
     owner: str
     reason: str
     expires: date
@@ -28,7 +29,7 @@ class Waiver:
     place: str
 
     def covers(self, rule: str, urn: str) -> bool:
-        return self.rule == rule and fnmatchcase(urn, self.urn)
+        return self.rule == rule and fnmatchcase(urn or WHOLE_STACK, self.urn)
 
 
 def load(file: Path) -> tuple[Waiver, ...]:

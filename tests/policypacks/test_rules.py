@@ -188,6 +188,16 @@ def test_gpus_are_counted_at_the_ceiling():
     ]
 
 
+def test_what_is_said_of_an_app_can_be_waived_for_that_app():
+    rule = next(
+        r
+        for r in quotas.rules(replace(THRESHOLDS, gpus_default=8))
+        if r.name == "gpus-within-quota"
+    )
+    [finding] = rule.findings(of_preview([*budgets(), group_of(10)]))
+    assert finding.urn.endswith("fairweather:index:AppBudget::camera")
+
+
 def test_gpus_that_cannot_be_counted_are_a_finding():
     assert "has no limit on GPUs" in messages("gpus-within-quota", karpenter(gpus=None))[0]
     assert (
@@ -355,6 +365,7 @@ def waiver(**more):
         ({"expires": TODAY + timedelta(91)}, False),
         ({"urn": "*::lo?s"}, True),
         ({"urn": "*::other"}, False),
+        ({"urn": "stack"}, False),
         ({"rule": "owner-is-named"}, False),
     ],
 )
@@ -430,6 +441,11 @@ def test_the_waivers_file_is_read_strictly(tmp_path, text, said):
     with pytest.raises(settings.SettingsError) as refused:
         waivers.load(file)
     assert str(refused.value).startswith(f"waivers.yaml:{said}")
+
+
+def test_what_is_said_of_the_whole_stack_is_waived_by_that_word():
+    assert waivers.waived([waiver(urn="stack")], "tags-are-complete", "", TODAY)
+    assert not waivers.waived([waiver()], "tags-are-complete", "", TODAY)
 
 
 def test_a_waiver_is_read_with_its_place(tmp_path):
