@@ -19,13 +19,15 @@ from forecasting.forecaster import DemandForecaster, check
 Array = NDArray[np.float64]
 
 LEVELS = (0.05, 0.25, 0.5, 0.75, 0.9, 0.95, 0.98)
-TARGETS = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
+TARGETS = (0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1.0)
 REPLAY_DAYS = 7
 LEAST_DAYS = 2
 """Of history before a day is replayed."""
-PROMISE_MARGIN = 0.65
+PROMISE_MARGIN = 0.6
 """Share of the allowed shortfall that the replay of a choice may use up."""
-POOLED_DAYS = 2.0
+CAUTION = 0.5
+"""Standard errors that are added to the shortfall: few bad days may be yet to come."""
+POOLED_DAYS = 4.0
 """How many days of its own a service's record must have to count as much as the pool's."""
 MAX_OF_PEAK = 3.0
 """The ceiling, as a multiple of a service's highest demand so far."""
@@ -141,10 +143,12 @@ def _chosen(
     if not len(cost) or not asked.sum():
         return [(LEVELS.index(0.9), TARGETS.index(0.8))] * count
     total = np.maximum(asked.sum(0), 1e-12)[:, None, None]
+    days = len(cost)
     own_cost, own_short = cost.sum(0) / total, unserved.sum(0) / total
+    own_short = own_short + CAUTION * np.sqrt(days) * unserved.std(0) / total
     busy = asked.sum(0) > 0
     pool_cost, pool_short = own_cost[busy].mean(0), own_short[busy].mean(0)
-    own = len(cost) / (len(cost) + POOLED_DAYS)
+    own = days / (days + POOLED_DAYS)
     blended_cost = own * own_cost + (1 - own) * pool_cost
     blended_short = own * own_short + (1 - own) * pool_short
     allowed = PROMISE_MARGIN * max_shortfall
