@@ -19,7 +19,7 @@ lint: setup      ## format, lint, types, and who may import whom
 	ruff format --check .
 	ruff check .
 	mypy
-	cd policypacks/guardrails && mypy --config-file ../../pyproject.toml .
+	cd policypacks/guardrails && mypy .
 	lint-imports
 
 bench: setup     ## how long a preview of a large portfolio takes

@@ -16,7 +16,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import stacks
-from gitops import bad_changes, engine, planning, proposing, readback, report, show
+from gitops import bad_changes, engine, proposing, readback, report, show
+from gitops.checkout import stack_file
 from gitops.engine import Engine
 from gitops.git import git, is_dirty
 from gitops.planning import Planned
@@ -99,7 +100,7 @@ def embedded_clouds(home: Path, *, keep: bool) -> Iterator[None]:
 
 def propose(options: Namespace, folder: Path, clone: Path) -> Proposal:
     """Steps 1 to 4: from telemetry to a commit with its evidence."""
-    file = planning.stack_file(clone, options.stack)
+    file = stack_file(clone, options.stack)
     stack = stacks.load(file)
     portfolio = stack.portfolio
     show.heading(1, "The portfolio and its telemetry")
@@ -158,7 +159,7 @@ def deploy(clone: Path, stack: str) -> bool:
 def look(clone: Path, stack: str, home: Path) -> None:
     """Step 7: not what the engine says, but what the clouds say."""
     show.heading(7, "What really exists, asked of the clouds themselves")
-    contract = stacks.load(planning.stack_file(clone, stack))
+    contract = stacks.load(stack_file(clone, stack))
     for line in readback.lines(contract, lifecycle.clusters(home), lifecycle.recorded(home)):
         show.console.print(line)
 

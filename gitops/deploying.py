@@ -9,6 +9,7 @@ from argparse import Namespace
 from pathlib import Path
 
 from gitops import comment, engine, show
+from gitops.checkout import stack_file
 from gitops.engine import Engine, Outcome
 from gitops.errors import Refusal
 from gitops.forge import Forge
@@ -58,7 +59,7 @@ def cost(options: Namespace) -> int:
 
     selected = ready(options)
     estimate = stack_cost.of_preview(selected.resources(), options.prices)
-    budgets = stack_cost.budgets(options.root / "stacks" / f"Pulumi.{options.stack}.yaml")
+    budgets = stack_cost.budgets(stack_file(options.root, options.stack))
     if options.json:
         print(json.dumps(stack_cost.to_dict(estimate, budgets), indent=1))
     else:
@@ -68,6 +69,7 @@ def cost(options: Namespace) -> int:
 
 def ready(options: Namespace) -> Engine:
     """The stack on the user's own clouds or, if asked, on the sandbox."""
+    stack_file(options.root, options.stack)  # before anything is started for it
     home: Path | None = options.sandbox
     if home is not None:
         from gitops import sandboxing

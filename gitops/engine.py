@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gitops.checkout import stack_file
 from tools.locate import locate
 
 if TYPE_CHECKING:
@@ -120,17 +121,13 @@ class Engine:
     def __init__(self, root: Path, stack: str, *, throw_away: bool) -> None:
         """Select the stack; with `throw_away` (a sandbox) it is made where it does not exist yet.
 
-        Raises EngineError when the stack or its backend cannot be reached.
+        Raises Refusal where there is no such stack file, EngineError when the stack or its backend
+        cannot be reached.
         """
         from pulumi import automation
 
         self.root, self._throw_away = root, throw_away
-        self._file = file = root / "stacks" / f"Pulumi.{stack}.yaml"
-        if not file.exists():
-            known = ", ".join(sorted(p.name[7:-5] for p in file.parent.glob("Pulumi.*.yaml")))
-            raise EngineError(
-                f"there is no stack file {file.relative_to(root)}; stacks here: {known}"
-            )
+        self._file = stack_file(root, stack)
         try:
             if throw_away:
                 made(root, stack)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 MENDABLE = (
-    "stacks.ContractError",
-    "forecasting.telemetry.TelemetryError",
+    "stacks.errors.ContractError",
+    "forecasting.demand.TelemetryError",
     "gitops.engine.EngineError",
     "gitops.git.GitError",
     "gitops.forge.ForgeError",

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import stacks
+from gitops.checkout import stack_file
 from gitops.errors import Refusal
 from stacks.errors import shown
 from stacks.records import Hold, Source
@@ -37,21 +38,6 @@ class Planned:
     def write(self) -> None:
         """Rewrite the capacity in the stack file."""
         stacks.write_capacity(self.file, self.plan.capacity())
-
-
-def stack_path(name: str) -> Path:
-    """Where a stack's file is, from the repository's root."""
-    return Path("stacks") / f"Pulumi.{name}.yaml"
-
-
-def stack_file(root: Path, name: str) -> Path:
-    """`stacks/Pulumi.<name>.yaml`; Refusal names the stacks that there are."""
-    file = root / stack_path(name)
-    if not file.exists():
-        known = ", ".join(sorted(p.name[7:-5] for p in file.parent.glob("Pulumi.*.yaml")))
-        where = file.relative_to(root)
-        raise Refusal(f"there is no stack file {where}; stacks here: {known or 'none'}")
-    return file
 
 
 def moment(text: str | None) -> datetime | None:

@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from gitops import evidence, planning, reverts
+from gitops.checkout import stack_path
 from gitops.errors import Refusal
 from gitops.forge import Forge
 from gitops.git import by_others, commit, fetch, git, message, tip
@@ -125,7 +126,7 @@ def committed(
     moment = planning.moment(at)
     with work_tree(root, base) as tree:
         now = moment or datetime.now(UTC)
-        holds = reverts.on_branch(root, base, planning.stack_path(stack), now)
+        holds = reverts.on_branch(root, base, stack_path(stack), now)
         # Telemetry that is a file lies in the user's checkout, and need not be in Git.
         planned = planning.make(
             tree, stack, demand=demand, at=moment, prices=prices, data=root, holds=holds
@@ -172,7 +173,7 @@ def refuse_shallow(root: Path) -> None:
 
 def says_the_same(root: Path, base: str, before: str, made: Proposal) -> bool:
     """Whether the branch already asks for these numbers, on a base with the same stack file."""
-    file = planning.stack_path(made.planned.name).as_posix()
+    file = stack_path(made.planned.name).as_posix()
     fork = git(root, "merge-base", base, before)
 
     def content(commit_id: str | None) -> str:

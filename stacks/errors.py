@@ -97,7 +97,7 @@ def explain(error: ValidationError, record: type[BaseModel]) -> Iterator[tuple[K
             yield path, _sentence(detail["type"], path, detail["input"], context, model)
 
 
-def _sentence(
+def _sentence(  # noqa: PLR0911  (a table: a sentence for each kind of problem)
     kind: str, path: KeyPath, value: Any, context: Mapping[str, Any], model: type[BaseModel]
 ) -> str:
     match kind:
@@ -122,7 +122,13 @@ def _sentence(
         case _ if kind in LIMITS:
             bound, problem = LIMITS[kind]
             return f"{_value(value)} is {problem} {context[bound]:g}"
-    wanted = KINDS.get(kind.split("_")[0], f"right here ({kind.replace('_', ' ')}); correct it")
+    return _of_another_kind(kind, value)
+
+
+def _of_another_kind(kind: str, value: Any) -> str:
+    wanted = KINDS.get(
+        kind.split("_", maxsplit=1)[0], f"right here ({kind.replace('_', ' ')}); correct it"
+    )
     if value is None:
         return f"is empty; give it {wanted}"
     if isinstance(value, Mapping) and list(value) == ["secure"]:

@@ -49,7 +49,7 @@ SYSTEM_MACHINES = {"aws": Machine("m7i.large", 0, 2, 8), "gcp": Machine("e2-stan
 
 def gpu_machine(location: str, gpu: str, gpus_per_replica: int = 1) -> Machine:
     """The smallest machine at `location` that fits one replica; LookupError says what is there."""
-    cloud = location.split(":")[0]
+    cloud = location.split(":", maxsplit=1)[0]
     fitting = [m for m in GPU_MACHINES[cloud].get(gpu, ()) if m.gpus >= gpus_per_replica]
     if not fitting:
         offered = ", ".join(GPU_MACHINES[cloud])

@@ -43,7 +43,7 @@ def load_model(root: Path, ref: ModelRef) -> ModelVersion:
     document = compose(read_text(file), shown(file))
     found = [
         f"{document.place(hazard.index)}: {dotted(hazard.path)}: {hazard.problem}"
-        for hazard in hazards(document, lambda path: True)
+        for hazard in hazards(document, lambda _: True)
     ]
     if found:
         raise ContractError("\n".join(found))

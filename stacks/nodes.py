@@ -139,7 +139,7 @@ def plain(node: Node) -> Any:
     return scalar(node)
 
 
-def scalar(node: Node) -> None | bool | int | float | str:
+def scalar(node: Node) -> bool | int | float | str | None:
     """The value of a scalar node; text where the text does not keep its tag."""
     text = str(node.value)
     kind = str(node.tag).removeprefix(TAG)

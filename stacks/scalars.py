@@ -39,7 +39,7 @@ def render(value: Plain, style: str | None = None, flow: bool = False) -> str:
     return f"[{', '.join(render(item, None, True) for item in value)}]"
 
 
-def _number(value: int | float) -> str:
+def _number(value: float) -> str:
     if not math.isfinite(value):
         raise ValueError(f"{value} has no place in a stack file")
     if value == int(value):
@@ -91,7 +91,7 @@ def same(node: Node, value: Plain) -> bool:
     return all(same(item, part) for item, part in zip(node.value, value, strict=True))
 
 
-def _same_scalar(node: ScalarNode, value: str | int | float | bool) -> bool:
+def _same_scalar(node: ScalarNode, value: str | float | bool) -> bool:
     there = scalar(node)
     if isinstance(value, str):
         return str(node.tag) == f"{TAG}str" and there == value

@@ -157,7 +157,7 @@ def _replace(path: Path, expected: bytes, new: bytes) -> None:
     target = path.resolve()
     descriptor, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
     try:
-        with open(descriptor, "wb") as file:
+        with os.fdopen(descriptor, "wb") as file:
             file.write(new)
             file.flush()
             os.fchmod(descriptor, target.stat().st_mode & 0o7777)
@@ -165,9 +165,9 @@ def _replace(path: Path, expected: bytes, new: bytes) -> None:
         if target.read_bytes() != expected:
             problem = "the file changed meanwhile; run the command again"
             raise WriteRefused(f"{shown(path)}:1: not written: {problem}")
-        os.replace(name, target)
+        Path(name).replace(target)
     except BaseException:
-        os.unlink(name)
+        Path(name).unlink()
         raise
     _sync_folder(target.parent)
 

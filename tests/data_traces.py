@@ -38,7 +38,8 @@ def shaved_ice(
     regions = table.T.groupby(level="REGION_NUM").sum().T
     used = table.loc[:, (table.iloc[-24 * days :] > 20).mean() > 0.98]
     series = pd.concat([regions, used], axis=1).iloc[-24 * days :]
-    return _long(series.to_numpy(float), series.index.tz_localize("UTC"), services, peak_rps)
+    index = pd.DatetimeIndex(series.index).tz_localize("UTC")
+    return _long(series.to_numpy(float), index, services, peak_rps)
 
 
 def servegen(

@@ -12,6 +12,7 @@ import stacks
 from forecasting.demand import Demand
 from forecasting.planner import Plan, ServicePlan, Status
 from gitops import planning
+from gitops.checkout import stack_file
 from gitops.planning import Planned
 
 END = datetime(2026, 11, 24, tzinfo=UTC)
@@ -33,7 +34,7 @@ class Planner:
 
     def make(self, root: Path, name: str, *, holds=None, **asked) -> Planned:
         self.asked.append(asked)
-        file = planning.stack_file(root, name)
+        file = stack_file(root, name)
         stack = planning.held(stacks.load(file), holds or {})
         services = tuple(self.service(stack, app, place) for app, place in stack.services())
         plan = Plan(END, (END, END), services, "by hand")

@@ -25,6 +25,7 @@ COMMANDS = (
 
 def told(capsys, *arguments):
     """(exit code, standard output, standard error) of one command."""
+    code: object
     try:
         code = cli.main(list(arguments))
     except SystemExit as stopped:

@@ -54,7 +54,8 @@ def test_an_error_is_told_once_and_without_the_engine_s_own_summary():
 
 
 def test_steps_are_what_changes():
-    outcome, lines = Outcome(), []
+    outcome = Outcome()
+    lines: list[str] = []
     for op in ("same", "create", "update"):
         step = SimpleNamespace(metadata=SimpleNamespace(op=op, urn=URN))
         record(outcome, event(resource_pre_event=step), lines.append)

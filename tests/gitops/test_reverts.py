@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 import stacks
 from gitops import reverts
+from gitops.checkout import stack_path
 from gitops.evidence import CAPACITY_SHA256
-from gitops.planning import held, stack_path
+from gitops.planning import held
 from gitops.reverts import HOLD_DAYS, Version, holds
 from stacks.records import Hold
 from tests.gitops.conftest import FLEET, git

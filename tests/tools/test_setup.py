@@ -126,7 +126,7 @@ def test_the_users_own_pulumi_is_used(tmp_path, monkeypatch):
 
 def test_processes_that_a_run_left_behind_are_named_and_ended():
     left = {**os.environ, "FAIRWEATHER_RUN": "test-of-leftovers"}
-    command = [sys.executable, ROOT / "tools/leftovers.py"]
+    command = [sys.executable, str(ROOT / "tools/leftovers.py")]
     child = subprocess.Popen(["sleep", "60"], env=left)
     found = subprocess.run(command, env=left, capture_output=True, text=True, check=False)
     assert found.returncode == 1
