@@ -110,12 +110,17 @@ def bare_program(folder: Path, python_home: Path, count: int) -> None:
     project = f"name: bare\nruntime: {{name: python, options: {options}}}\n"
     (folder / "Pulumi.yaml").write_text(project)
     (folder / "__main__.py").write_text(BARE.format(count=count))
+    init(folder)
+
+
+def init(folder: Path) -> None:
+    """Make the stack `dev`."""
     command = ["pulumi", "stack", "init", "dev", "--non-interactive"]
     subprocess.run(command, cwd=folder, check=True, capture_output=True)
 
 
 def measure(folder: Path, scratch: Path, runs: int) -> None:
-    engine.Engine(folder, "dev", throw_away=True)
+    init(folder)
     count = resource_count(folder)
     bare_program(scratch / "bare", folder / ".venv", count)
     python = str(folder / ".venv" / "bin" / "python")

@@ -76,6 +76,13 @@ class ModelService(pulumi.ComponentResource):
         return {"app.kubernetes.io/name": self.name, "app.kubernetes.io/component": "model"}
 
     @property
+    def _rollout(self) -> dict[str, int]:
+        """One new pod first; one old pod away first where no node may be added for the new one."""
+        capacity = self._service.capacity
+        room = int(capacity.ceiling > capacity.floor.least)
+        return {"max_surge": room, "max_unavailable": 1 - room}
+
+    @property
     def _inside(self) -> pulumi.ResourceOptions:
         return also(self._in_cluster, depends_on=[self._namespace])
 
@@ -144,10 +151,7 @@ class ModelService(pulumi.ComponentResource):
             metadata=self._meta(self.name, "model"),
             spec={
                 "selector": {"match_labels": self._select},
-                "strategy": {
-                    "type": "RollingUpdate",
-                    "rolling_update": {"max_surge": 1, "max_unavailable": 0},
-                },
+                "strategy": {"type": "RollingUpdate", "rolling_update": self._rollout},
                 "template": {"metadata": {"labels": labels}, "spec": spec},
             },
             opts=also(

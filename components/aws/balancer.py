@@ -69,7 +69,8 @@ def balancer(
     )
     made = aws.lb.LoadBalancer(
         name,
-        name=fitted(name, NAME_LENGTH),
+        # To turn public makes another balancer, which the old one's name would stop.
+        name=fitted(f"{name}-{'public' if public else 'internal'}", NAME_LENGTH),
         load_balancer_type="application",
         internal=not public,
         subnets=list(subnets),

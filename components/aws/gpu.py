@@ -88,7 +88,6 @@ def in_local_zone(
     owned = {**tags, f"kubernetes.io/cluster/{cluster.name}": "owned"}
     group = aws.autoscaling.Group(
         name,
-        name=name,
         min_size=0,
         desired_capacity=wanted.peak,
         max_size=wanted.most,
