@@ -33,8 +33,7 @@ def main() -> int:
     home = given.home.resolve()
     home.mkdir(parents=True, exist_ok=True)
     try:
-        held = lifecycle.lock(home)  # until the very end of this process
-        print(f"process {os.getpid()} holds {held.name}", flush=True)
+        lifecycle.lock(home)  # until the very end of this process
         serve(home, given.binaries, given.owner)
     except (SandboxError, ClusterError) as error:
         print(error, file=sys.stderr)

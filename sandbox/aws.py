@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import re
+import secrets
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -215,7 +216,7 @@ class AwsCloud(Cloud):
         made = call(kind, kind.create, aws, {**inputs, "region": aws.region})
         facts = made if isinstance(made, dict) else {}
         id_ = kind.id.format_map(Blank({**inputs, **facts}))
-        self._held.put(request.urn, {"_type": request.type})
+        self._held.put(held_key(request, id_), {"_type": request.type})
         bag = bag_of(inputs, properties(facts), id_, aws)
         try:
             if kind.after is not None:
@@ -229,10 +230,12 @@ class AwsCloud(Cloud):
     def read(self, request: Request, inputs: Bag, state: Bag) -> tuple[Bag, Bag] | None:
         kind, aws = self._type(request.type), self._aws(inputs or state, request)
         if kind is None:
-            page = self._notebook.get(request.urn)
+            page = self._notebook.get(request.id)
             return None if page is None else (inputs, {**state, **without_type(page)})
         bag = bag_of(inputs, state, request.id, aws)
         live = look(kind, bag, aws)
+        if live is None:  # somebody else's hand
+            self._held.put(held_key(request, request.id), None)
         return None if live is None else self._told(request, kind, inputs, bag, live)
 
     def update(self, request: Request, old: Bag, new: Bag, state: Bag) -> Bag:
@@ -243,7 +246,7 @@ class AwsCloud(Cloud):
             anew = kind.anew if kind and changed - {"tags"} else ()
             return {**kept, **new, **dict.fromkeys(anew, UNKNOWN)}
         if kind is None:
-            self._notebook.put(request.urn, {**new, "_type": request.type})
+            self._notebook.put(request.id, {**new, "_type": request.type})
             return {**kept, **new}
         bag = bag_of(new, kept, request.id, aws)
         shaped = kind.fix(bag) if kind.fix and changed & set(kind.in_place) else {}
@@ -263,14 +266,14 @@ class AwsCloud(Cloud):
     def delete(self, request: Request, old: Bag, state: Bag) -> None:
         kind, aws = self._type(request.type), self._aws(old or state, request)
         if kind is None:
-            self._notebook.put(request.urn, None)
+            self._notebook.put(request.id, None)
             return
         bag = bag_of(old, state, request.id or state["id"], aws)
         for step in (kind.before_delete, kind.delete and partial(call, kind, kind.delete)):
             if step:
                 with suppress(Gone):
                     step(aws, bag)
-        self._held.put(request.urn, None)
+        self._held.put(held_key(request, bag["id"]), None)
 
     def invoke(self, token: str, arguments: Bag, config: Bag) -> Bag:
         region = str(arguments.get("region") or config.get("region") or "us-east-1")
@@ -302,8 +305,8 @@ class AwsCloud(Cloud):
     def _record(self, request: Request, inputs: Bag, region: str) -> tuple[str, Bag]:
         kind = request.type.split(":")[-1]
         request.warn(f"recorded only: the emulated AWS has no {kind}")
-        self._notebook.put(request.urn, {**inputs, "_type": request.type})
-        id_ = f"{request.name}-{region}"
+        id_ = f"{request.name}-{region}-{secrets.token_hex(4)}"
+        self._notebook.put(id_, {**inputs, "_type": request.type})
         return id_, {**inputs, "arn": f"arn:aws:sandbox:{region}:{ACCOUNT}:{kind.lower()}/{id_}"}
 
     def _told(
@@ -371,6 +374,11 @@ def bag_of(inputs: Bag, state: Bag, id_: str, aws: Aws) -> Bag:
     """All that is known about a resource: its inputs go before what was told of it."""
     rest = {key: value for key, value in state.items() if key not in inputs}
     return {**inputs, **rest, "id": id_, "region": aws.region}
+
+
+def held_key(request: Request, id_: str) -> str:
+    """Of one object: a replacement has its predecessor's URN, and ids are unique in a type only."""
+    return f"{request.urn} {id_}"
 
 
 def tag_keys(inputs: Bag) -> set[str]:

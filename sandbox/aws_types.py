@@ -6,11 +6,11 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from sandbox import aws_compute, aws_ec2, aws_edge, aws_shared
+from sandbox import aws_balancing, aws_compute, aws_ec2, aws_edge, aws_shared, aws_storage
 from sandbox.aws import Type
 
-ROWS = (*aws_shared.ROWS, *aws_ec2.ROWS, *aws_compute.ROWS, *aws_edge.ROWS)
-TYPES: Mapping[str, Type] = {row.token: row for row in ROWS}
+FAMILIES = (aws_shared, aws_storage, aws_ec2, aws_compute, aws_balancing, aws_edge)
+TYPES: Mapping[str, Type] = {row.token: row for family in FAMILIES for row in family.ROWS}
 
 RECORDED = frozenset(
     {

@@ -18,7 +18,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from sandbox import notebook
 
@@ -200,25 +200,25 @@ def google(home: Path) -> dict[str, dict[str, Any]]:
     return notebook.read(home / GOOGLE)
 
 
-def lock(home: Path) -> TextIO:
-    """Take a home, as the one sandbox in it; it is free again when the file is closed.
+def lock(home: Path) -> int:
+    """Take a home, as the one sandbox in it; it is free when the descriptor returned is closed.
 
     Raises SandboxError where another has it.
     """
-    file = (home / LOCK).open("a")
+    descriptor = os.open(home / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
-        file.close()
+        os.close(descriptor)
         raise SandboxError(f"a sandbox runs in {home} already") from None
-    return file
+    return descriptor
 
 
 def is_locked(home: Path) -> bool:
     if not (home / LOCK).exists():
         return False
     try:
-        lock(home).close()
+        os.close(lock(home))
     except SandboxError:
         return True
     return False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -154,10 +155,11 @@ def test_without_a_sandbox_the_next_step_is_named(tmp_path: Path) -> None:
 
 
 def test_one_home_has_one_sandbox(tmp_path: Path) -> None:
-    with lifecycle.lock(tmp_path):
-        assert lifecycle.is_locked(tmp_path)
-        with pytest.raises(SandboxError, match=r"a sandbox runs in .* already"):
-            lifecycle.lock(tmp_path)
+    mine = lifecycle.lock(tmp_path)
+    assert lifecycle.is_locked(tmp_path)
+    with pytest.raises(SandboxError, match=r"a sandbox runs in .* already"):
+        lifecycle.lock(tmp_path)
+    os.close(mine)
     assert not lifecycle.is_locked(tmp_path)
 
 
