@@ -6,6 +6,7 @@ at day `origin` looks at days before it only. How much each expert is worth is l
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,6 +39,12 @@ NAMES = (
     "same weekday, max of three",
     "same weekday, mean of three",
     "last week times last day's change",
+    "last week and the last hours' change",
+    "yesterday and the last hours' change",
+    "yesterday, where the day type turns",
+    "last week, where the day type turns",
+    "last day, where the day type turns",
+    "last week and three days' change",
     "last hour",
     "last 3 hours",
     "last day",
@@ -49,6 +56,7 @@ NAMES = (
 """The experts in their order; a constant comes after them."""
 PROFILE_WEEKS, PROFILE_DECAY, PROFILE_LEVEL_DAYS = 4, 0.6, 2
 SAME_TYPE_DAYS = 14
+LATE_HOURS = 6
 
 
 @dataclass(frozen=True)
@@ -116,12 +124,17 @@ def experts(folded: Folded, origins: NDArray[np.int64], lead_days: int, scale: A
     changed = np.abs(week - before).mean(0)
     same_day = np.stack([x[target - WEEK_DAYS * k] for k in (1, 2, 3)])
     week_move = day_level / np.maximum(before[0].mean(1, keepdims=True), TINY)
+    lately = last_day[:, -LATE_HOURS:].mean(1, keepdims=True)
+    since_last_week = lately - before[0][:, -LATE_HOURS:].mean(1, keepdims=True)
+    since_yesterday = lately - week[1][:, -LATE_HOURS:].mean(1, keepdims=True)
+    three_days = week[:3].mean((0, 2))[:, None] - before[:3].mean((0, 2))[:, None]
+    turn = (folded.weekend[origins - 1] != folded.weekend[target])[..., None]
     flat = week.transpose(1, 0, 2, 3).reshape(len(origins), -1, x.shape[2])
     told = {
         "yesterday": last_day,
         "last week": week_ago,
         "last week, nearby max": _nearby(week_ago, np.maximum.reduce),
-        "last week, nearby mean": _nearby(week_ago, lambda parts: sum(parts) / len(parts)),
+        "last week, nearby mean": _nearby(week_ago, lambda parts: np.mean(parts, axis=0)),
         "hour mean": hour_mean,
         "hour max": hour_max,
         "hour deviation": hour_std,
@@ -136,6 +149,12 @@ def experts(folded: Folded, origins: NDArray[np.int64], lead_days: int, scale: A
         "same weekday, max of three": same_day.max(0),
         "same weekday, mean of three": same_day.mean(0),
         "last week times last day's change": week_ago * np.minimum(week_move, 3),
+        "last week and the last hours' change": np.maximum(week_ago + since_last_week, 0),
+        "yesterday and the last hours' change": np.maximum(last_day + since_yesterday, 0),
+        "yesterday, where the day type turns": turn * last_day,
+        "last week, where the day type turns": turn * week_ago,
+        "last day, where the day type turns": turn * day_level,
+        "last week and three days' change": np.maximum(week_ago + three_days, 0),
         "last hour": last_day[:, -1:],
         "last 3 hours": last_day[:, -3:].mean(1, keepdims=True),
         "last day": day_level,
@@ -150,7 +169,7 @@ def experts(folded: Folded, origins: NDArray[np.int64], lead_days: int, scale: A
     return np.concatenate([stacked / scale[:, None, :, None], np.ones((*shape, 1))], axis=-1)
 
 
-def _nearby(day: Array, combine) -> Array:  # type: ignore[no-untyped-def]  # noqa: ANN001
+def _nearby(day: Array, combine: Callable[[list[Array]], Array]) -> Array:
     """Over the hour before, the hour itself and the hour after, within the day."""
     padded = np.concatenate([day[:, :1], day, day[:, -1:]], axis=1)
     return np.asarray(combine([padded[:, :-2], padded[:, 1:-1], padded[:, 2:]]))

@@ -58,7 +58,7 @@ class Stack:
     """Pulled towards the judgement below, where data are too few to learn from; else to zero."""
 
 
-LEARNED = (Stack(10, 0.03, 1.0), Stack(21, 0.1, 1.0))
+LEARNED = (Stack(10, 0.03, 0.5), Stack(21, 0.1, 0.5))
 JUDGED = Stack(21, 0.03, 20.0, by_prior=True)
 JUDGEMENT = {
     "yesterday": 0.15,
