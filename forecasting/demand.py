@@ -21,6 +21,7 @@ Kind = Literal[
     "negative",
     "no telemetry",
     "stale",
+    "stranger",
     "units",
     "unordered",
     "warning",

@@ -74,6 +74,8 @@ class Plan:
     window: tuple[datetime, datetime]
     services: tuple[ServicePlan, ...]
     model: str
+    findings: tuple[Finding, ...] = ()
+    """About the telemetry as a whole, and demand that belongs to no service of the stack."""
 
     def capacity(self) -> dict[str, dict[str, Capacity]]:
         """By app and location, as `stacks.write_capacity` takes it."""
@@ -102,7 +104,15 @@ def plan(
         _Planner(stack, demand, coming, past, at, app, location).service(unit_price)
         for app, location in stack.services()
     )
-    return Plan(at, (demand.start, demand.end), planned, MODEL)
+    return Plan(at, (demand.start, demand.end), planned, MODEL, _strangers(stack, demand))
+
+
+def _strangers(stack: Stack, demand: Demand) -> tuple[Finding, ...]:
+    """What was found about the source itself, and who sends demand without being planned."""
+    of_source = tuple(finding for finding in demand.findings if finding.app is None)
+    detail = "demand is recorded, but the stack has no such service; add it or drop the series"
+    unknown = set(services(demand.hourly)) - set(stack.services())
+    return of_source + tuple(Finding("stranger", detail, *service) for service in sorted(unknown))
 
 
 @dataclass(frozen=True)

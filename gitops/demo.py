@@ -167,15 +167,13 @@ def look(clone: Path, stack: str, home: Path) -> None:
 def refuse(clone: Path, stack: str) -> bool:
     """Step 8: three changes that must not pass; True when each was stopped by the rule meant."""
     show.heading(8, "Three bad changes, each stopped by the gate")
-    stopped = True
     for change in bad_changes.ALL:
         change.make(clone, stack)
-        with show.working(change.title):
-            outcome = Engine(clone, stack, throw_away=True).preview()
-        stopped &= show.stopped(change.title, change.rule, outcome)
-        git(clone, "checkout", "--quiet", "--", ".")
-        git(clone, "clean", "--quiet", "-fd", "models")
-    return stopped
+    with show.working("previewing a branch with three bad changes"):
+        outcome = Engine(clone, stack, throw_away=True).preview()
+    show.summary(outcome, "preview")
+    stopped = [show.stopped(change.title, change.rule, outcome) for change in bad_changes.ALL]
+    return all(stopped)
 
 
 def write_report(folder: Path, planned: Planned) -> Path:

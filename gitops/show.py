@@ -71,14 +71,19 @@ def changes(outcome: Outcome, words: dict[str, str] = VERBS) -> str:
 
 
 def outcome(result: Outcome, verb: str, *, brief: bool = False) -> None:
-    """The summary of a preview or an update: changes, verdict, reasons; `brief` leaves out notes."""
+    """What a preview or an update did: changes, verdict, reasons; `brief` leaves out notes."""
+    summary(result, verb)
+    verdict(result, brief=brief)
+    if not brief:
+        notes(result.warnings)
+
+
+def summary(result: Outcome, verb: str) -> None:
+    """What changes, how long it took, and what failed."""
     told = changes(result, DONE if verb == "up" else VERBS)
     console.print(f"[bold]{verb}[/bold]: {told}  [dim]{result.seconds:.1f} s[/dim]")
     for error in result.errors:
         console.print(Text(f"error: {error}", style="red"))
-    verdict(result, brief=brief)
-    if not brief:
-        notes(result.warnings)
 
 
 def notes(warnings: Sequence[str]) -> None:
@@ -142,11 +147,9 @@ def stopped(title: str, rule: str, result: Outcome) -> bool:
     found = [finding for finding in result.findings if finding.blocks and finding.rule == rule]
     if not found:
         console.print(f"[bold red]not stopped[/bold red]: {title}; {rule} did not block")
-        outcome(result, "preview")
+        verdict(result)
         return False
-    console.print(
-        f"[bold green]stopped[/bold green]: [bold]{title}[/bold]  [dim]{result.seconds:.1f} s[/dim]"
-    )
+    console.print(f"[bold green]stopped[/bold green]: [bold]{title}[/bold]")
     console.print(
         Text.assemble(("  ✗ ", "red"), (rule, "bold"), f"  {found[0].text}"), soft_wrap=True
     )

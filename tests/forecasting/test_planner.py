@@ -223,6 +223,13 @@ def test_a_service_without_telemetry_is_kept_and_named(camera):
     assert plan(with_capacity(camera, {}), other, dollar).capacity() == {}
 
 
+def test_demand_of_no_service_of_the_stack_is_named(camera):
+    both = pd.concat([one_service(cyclic()), one_service(cyclic(), app="ghost")])
+    result = plan(camera, demand_of(both), dollar)
+    assert [(found.kind, found.app) for found in result.findings] == [("stranger", "ghost")]
+    assert only(result).status == "changed"
+
+
 def test_a_new_service_gets_its_capacity_without_a_step(camera, steady):
     service = only(plan(with_capacity(camera, {}), steady, dollar))
     assert service.status == "new"

@@ -95,7 +95,7 @@ def test_the_clouds_themselves_hold_what_the_plan_says(told):
 def test_each_bad_change_is_stopped_with_a_reason(told):
     _, text = told
     stops = section(text, 8)
-    assert stops.count("stopped: ") == 3
+    assert stops.count("stopped: ") == 3, stops
     assert stops.count("✗") == 3
 
 
