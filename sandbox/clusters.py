@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import secrets
 import shutil
 import socket
 import ssl
@@ -95,12 +96,17 @@ class Clusters:
         with self._lock:
             lock = self._locks.setdefault(name, threading.Lock())
         with lock:
-            if name not in self._running:
-                self._launch(name)
-            cluster, process = self._running[name]
-            if not cluster.authority:
-                cluster = self._finish(cluster, process)
-            return cluster
+            try:
+                return self._ready(name)
+            except ClusterError:  # another program may have taken its port in that moment
+                return self._ready(name)
+
+    def _ready(self, name: str) -> Cluster:
+        found = self._running.get(name)
+        if found is None or found[1].poll() is not None:
+            self._launch(name)
+        cluster, process = self._running[name]
+        return cluster if cluster.authority else self._finish(cluster, process)
 
     def remove(self, name: str) -> None:
         """Stop the cluster and forget all it held."""
@@ -205,7 +211,10 @@ class Clusters:
                 time.sleep(0.05)
         end([process])
         log = self._home / f"{cluster.name}.log"
-        raise ClusterError(f"the API server of {cluster.name} does not get ready; see {log}")
+        said = next(reversed(log.read_text(errors="replace").splitlines()), "nothing")
+        raise ClusterError(
+            f"the API server of {cluster.name} does not get ready; {log} ends with: {said[:300]}"
+        )
 
     def _delete_data(self, name: str) -> None:
         """All keys below the cluster's prefix, through etcd's JSON gateway."""
@@ -238,9 +247,10 @@ def missing(binaries: Path | None) -> tuple[str, ...]:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port below those that outgoing connections take by chance while a server starts."""
+    while not is_free(port := 20_000 + secrets.randbelow(12_768)):
+        pass
+    return port
 
 
 def is_free(port: int) -> bool:

@@ -145,9 +145,11 @@ def test_a_start_that_fails_says_why(tmp_path: Path) -> None:
     binaries = tmp_path / "bin"
     binaries.mkdir()
     for name in ("etcd", "kube-apiserver"):
-        (binaries / name).write_text("#!/bin/sh\nexit 1\n")
+        (binaries / name).write_text("#!/bin/sh\necho out of order\nexit 1\n")
         (binaries / name).chmod(0o755)
-    with pytest.raises(SandboxError, match="API server of default does not get ready; see"):
+    with pytest.raises(
+        SandboxError, match=r"API server of default does not get ready; .* ends with: out of order"
+    ):
         lifecycle.start(tmp_path / "home", binaries, progress=lambda _: None)
     assert not processes_of(tmp_path / "home")
 
