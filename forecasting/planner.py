@@ -206,7 +206,7 @@ class _Planner:
         stands = self._stands
         hold = self.stack.apps[self.app].hold
         if hold is not None and hold.until >= self.at.astimezone(UTC).date():
-            return "held", stands, f"held until {hold.until} ({hold.reason}); remove hold to plan"
+            return "held", stands, f"held until {hold.until}: {hold.reason}"
         lacking = self._lacking()
         if lacking or replayed is None:
             return "kept", stands, f"kept: {lacking or 'too short a history to replay a day'}"
@@ -247,6 +247,8 @@ class _Planner:
         level, target = replayed.choice(len(replayed.days))
         need = self._terms.floors(self.coming, self._column)[level]
         ceiling = self._terms.ceiling(self.coming, self._column, TARGETS[target])
+        if self._stands is not None and not self._history().any():
+            ceiling = self._stands.ceiling  # idle, or unheard: it may come back as it was
         floor, ceiling, limited = self._within_a_step(need, ceiling)
         reason = self._reason(level, target, len(replayed.days), rows)
         if limited:

@@ -47,7 +47,7 @@ class Planner:
         status: Status = "unchanged"
         after, reason = before, before.reason
         if hold is not None and hold.until >= datetime.now(UTC).date():
-            status, reason = "held", f"held until {hold.until} ({hold.reason})"
+            status, reason = "held", f"held until {hold.until}: {hold.reason}"
         elif ceiling != before.ceiling:
             status, reason = "changed", f"planned {ceiling}"
             after = before.model_copy(update={"ceiling": ceiling, "reason": reason})

@@ -410,7 +410,7 @@ def test_a_reverted_proposal_is_not_made_again(propose, workplace, planner):
     until = datetime.now(UTC).date() + timedelta(days=14)
     assert code == 0
     assert out == (
-        f"camera aws:us-east-1: held until {until} (commit {revert} took the planner's change back)\n"
+        f"camera aws:us-east-1: held until {until}: commit {revert} took the planner's change back\n"
         "dev: the stack file is what would be planned; nothing to propose\n"
     )
     planner.ceilings = {"camera": 9, "voice": 9}
