@@ -197,7 +197,7 @@ class Replay:
 
     def choice(self, before_day: int) -> tuple[int, int]:
         """(level, target) that the days before `before_day` speak for."""
-        if before_day < CHOOSE_FROM_DAYS:
+        if before_day < CHOOSE_FROM_DAYS or not self.asked[:before_day].any():
             return FIRST_CHOICE
         cost = self._by_day(self._choices.replicas)[:before_day].sum(0)
         unserved = self._by_day(self._choices.unserved)[:before_day].sum(0)

@@ -274,7 +274,8 @@ def test_more_shortfall_than_promised_is_never_proposed_to_save(prod, planned):
 def test_a_serverless_floor_may_be_zero_where_a_gpu_floor_may_not(prod, camera):
     quiet = np.zeros(144 * 21)
     gpu = only(plan(limited(camera, max_step=1.0), demand_of(one_service(quiet)), dollar))
-    assert gpu.after.floor.least == 1
+    assert gpu.after.floor.peak == 1
+    assert gpu.after.ceiling == gpu.before.ceiling
     app = prod.apps["moderation"]
     stands = {"moderation": {"aws:us-east-1": capacity(4, 8)}}
     stack = camera.model_copy(update={"apps": {"moderation": app}, "capacity": stands})
