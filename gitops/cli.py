@@ -70,7 +70,7 @@ def parser() -> argparse.ArgumentParser:
         return made
 
     plan = command(
-        "plan", "planning:plan", "Forecast demand and show the capacity it asks for; writes nothing by itself.",
+        "plan", "plan_commands:plan", "Forecast demand and show the capacity it asks for; writes nothing by itself.",
         "fairweather plan dev --demand build/demand-dev.csv.gz",
     )  # fmt: skip
     demand_options(plan)
@@ -129,7 +129,7 @@ def parser() -> argparse.ArgumentParser:
     )
 
     replay = command(
-        "replay", "planning:replay", "What this plan and the rules in use would have cost and dropped.",
+        "replay", "plan_commands:replay", "What this plan and the rules in use would have cost and dropped.",
         "fairweather replay dev --days 28",
     )  # fmt: skip
     demand_options(replay)
@@ -139,7 +139,7 @@ def parser() -> argparse.ArgumentParser:
     replay.add_argument("--json", action="store_true", help="for machines")
 
     telemetry = command(
-        "telemetry", "planning:telemetry", "Read the telemetry of a stack and say what is wrong with it.",
+        "telemetry", "plan_commands:telemetry", "Read the telemetry of a stack and say what is wrong with it.",
         "fairweather telemetry dev --synthesize build/demand-dev.csv.gz",
     )  # fmt: skip
     demand_options(telemetry)

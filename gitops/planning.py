@@ -1,9 +1,7 @@
-"""`fairweather plan | replay | telemetry`: from demand to the numbers in the stack file."""
+"""From demand to the numbers in the stack file; nothing here tells or asks anybody."""
 
 from __future__ import annotations
 
-import json
-from argparse import Namespace
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,7 +11,6 @@ from typing import TYPE_CHECKING
 import stacks
 from gitops.checkout import stack_file
 from gitops.errors import Refusal
-from stacks.errors import shown
 from stacks.records import Hold, Source
 
 if TYPE_CHECKING:
@@ -113,88 +110,3 @@ def held(stack: stacks.Stack, holds: Mapping[str, Hold]) -> stacks.Stack:
         for name, app in stack.apps.items()
     }
     return stack.model_copy(update={"apps": apps})
-
-
-def plan(options: Namespace) -> int:
-    """Show the plan and, if asked, write it; `--check` exits 1 when the file is stale."""
-    from gitops import evidence, show
-
-    with show.working(f"forecasting and replaying {options.stack}"):
-        planned = make(
-            options.root,
-            options.stack,
-            demand=options.demand,
-            at=moment(options.at),
-            prices=options.prices,
-        )
-    if options.report:
-        from gitops import report
-
-        options.report.write_text(report.page(planned), encoding="utf-8")
-    if options.json:
-        print(json.dumps(evidence.to_dict(planned), indent=1))
-    else:
-        show.telemetry(planned.demand, planned.stack)
-        show.plan(planned)
-        show.diff(planned.diff)
-    if options.write:
-        planned.write()
-    if not options.json:
-        print(verdict(planned, options))
-    return 1 if options.check and planned.diff else 0
-
-
-def verdict(planned: Planned, options: Namespace) -> str:
-    """What was done, or what to do next."""
-    where = shown(planned.file)
-    if not planned.diff:
-        return f"{where} is what would be planned; nothing to write"
-    if options.write:
-        return f"{where} written"
-    if options.check:
-        return f"{where} is stale; run `fairweather plan {planned.name} --write`"
-    return f"nothing written; `fairweather plan {planned.name} --write` rewrites {where}"
-
-
-def replay(options: Namespace) -> int:
-    """What the plan, the standing capacity and the rules in use would have cost and dropped."""
-    from finops.unit_price import unit_prices
-    from forecasting.replay import replay as run
-    from gitops import evidence, show
-    from policypacks.guardrails.pricing.book import PriceBook
-
-    stack = stacks.load(stack_file(options.root, options.stack))
-    at = moment(options.at)
-    days = max(stack.telemetry.window_days, options.days)
-    demand = read_demand(options.root, stack, options.demand, at, days)
-    prices = unit_prices(stack, PriceBook.load(options.prices))
-    services = run(stack, demand, prices, days=options.days)
-    if options.json:
-        told = {
-            f"{app} {place}": evidence.replayed(rows) for (app, place), rows in services.items()
-        }
-        print(json.dumps(told, indent=1))
-    else:
-        show.replays(services, options.days)
-    return 0
-
-
-def telemetry(options: Namespace) -> int:
-    """Say what is wrong with a stack's telemetry, or write synthetic demand to try things with."""
-    from forecasting import synthetic
-    from gitops import show
-
-    stack = stacks.load(stack_file(options.root, options.stack))
-    at = moment(options.at)
-    if options.synthesize:
-        end = at or datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
-        frame = synthetic.generate(
-            stack, days=stack.telemetry.window_days, end=end, seed=options.seed
-        )
-        options.synthesize.parent.mkdir(parents=True, exist_ok=True)
-        synthetic.write(frame, options.synthesize)
-        print(f"{options.synthesize}: {len(frame):,} rows of synthetic demand, seed {options.seed}")
-        return 0
-    demand = read_demand(options.root, stack, options.demand, at)
-    show.telemetry(demand, stack, every=True)
-    return 0

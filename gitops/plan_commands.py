@@ -1,0 +1,91 @@
+"""`fairweather plan | replay | telemetry`: a plan as people and machines read it."""
+
+from __future__ import annotations
+
+import json
+from argparse import Namespace
+from datetime import UTC, datetime
+
+import stacks
+from gitops import evidence, planning, report, show
+from gitops.checkout import stack_file
+from stacks.errors import shown
+
+
+def plan(options: Namespace) -> int:
+    """Show the plan and, if asked, write it; `--check` exits 1 when the file is stale."""
+    with show.working(f"forecasting and replaying {options.stack}"):
+        planned = planning.make(
+            options.root,
+            options.stack,
+            demand=options.demand,
+            at=planning.moment(options.at),
+            prices=options.prices,
+        )
+    if options.report:
+        options.report.write_text(report.page(planned), encoding="utf-8")
+    if options.json:
+        print(json.dumps(evidence.to_dict(planned), indent=1))
+    else:
+        show.telemetry(planned.demand, planned.stack)
+        show.plan(planned)
+        show.diff(planned.diff)
+    if options.write:
+        planned.write()
+    if not options.json:
+        print(verdict(planned, options))
+    return 1 if options.check and planned.diff else 0
+
+
+def verdict(planned: planning.Planned, options: Namespace) -> str:
+    """What was done, or what to do next."""
+    where = shown(planned.file)
+    if not planned.diff:
+        return f"{where} is what would be planned; nothing to write"
+    if options.write:
+        return f"{where} written"
+    if options.check:
+        return f"{where} is stale; run `fairweather plan {planned.name} --write`"
+    return f"nothing written; `fairweather plan {planned.name} --write` rewrites {where}"
+
+
+def replay(options: Namespace) -> int:
+    """What the plan, the standing capacity and the rules in use would have cost and dropped."""
+    from finops.unit_price import unit_prices
+    from forecasting.replay import replay as run
+    from policypacks.guardrails.pricing.book import PriceBook
+
+    stack = stacks.load(stack_file(options.root, options.stack))
+    at = planning.moment(options.at)
+    days = max(stack.telemetry.window_days, options.days)
+    demand = planning.read_demand(options.root, stack, options.demand, at, days)
+    prices = unit_prices(stack, PriceBook.load(options.prices))
+    services = run(stack, demand, prices, days=options.days)
+    if options.json:
+        told = {
+            f"{app} {place}": evidence.replayed(rows) for (app, place), rows in services.items()
+        }
+        print(json.dumps(told, indent=1))
+    else:
+        show.replays(services, options.days)
+    return 0
+
+
+def telemetry(options: Namespace) -> int:
+    """Say what is wrong with a stack's telemetry, or write synthetic demand to try things with."""
+    from forecasting import synthetic
+
+    stack = stacks.load(stack_file(options.root, options.stack))
+    at = planning.moment(options.at)
+    if options.synthesize:
+        end = at or datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+        frame = synthetic.generate(
+            stack, days=stack.telemetry.window_days, end=end, seed=options.seed
+        )
+        options.synthesize.parent.mkdir(parents=True, exist_ok=True)
+        synthetic.write(frame, options.synthesize)
+        print(f"{options.synthesize}: {len(frame):,} rows of synthetic demand, seed {options.seed}")
+        return 0
+    demand = planning.read_demand(options.root, stack, options.demand, at)
+    show.telemetry(demand, stack, every=True)
+    return 0
