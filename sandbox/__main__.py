@@ -9,7 +9,6 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -58,8 +57,8 @@ def serve(home: Path, binaries: Path | None, owner: int | None) -> None:
         Clusters(home / "kubernetes", binaries) if binaries is not None and not absent else None
     )
     try:
-        url, stop_moto = start_moto()
-        places, stop_providers = start_providers(home, clusters)
+        url = start_moto()
+        places = start_providers(home, clusters)
         threading.Thread(target=warm_up, daemon=True).start()
         if clusters is not None:
             clusters.wait()
@@ -71,8 +70,6 @@ def serve(home: Path, binaries: Path | None, owner: int | None) -> None:
         while not ended.wait(OWNER_CHECK_SECONDS) and (owner is None or lives(owner)):
             pass
         (home / lifecycle.READY).unlink(missing_ok=True)
-        stop_providers()
-        stop_moto()
     finally:
         if clusters is not None:
             clusters.stop()
@@ -101,7 +98,7 @@ def lost(home: Path) -> list[str]:
     ]
 
 
-def start_moto() -> tuple[str, Callable[[], None]]:
+def start_moto() -> str:
     """AWS, for boto3 in this process without HTTP and for others at the address returned."""
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         del os.environ[name]  # an AWS_ENDPOINT_URL of the shell would lead our own boto3 elsewhere
@@ -118,7 +115,7 @@ def start_moto() -> tuple[str, Callable[[], None]]:
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
-    return f"http://{host}:{port}", server.stop
+    return f"http://{host}:{port}"
 
 
 def warm_up() -> None:
@@ -132,7 +129,7 @@ def warm_up() -> None:
         client("ec2", "us-east-1").describe_vpcs()
 
 
-def start_providers(home: Path, clusters: Clusters | None) -> tuple[str, Callable[[], None]]:
+def start_providers(home: Path, clusters: Clusters | None) -> str:
     """The providers that the engine attaches to, as PULUMI_DEBUG_PROVIDERS names them."""
     from sandbox.aws import AwsCloud
     from sandbox.aws_types import DROPPED, RECORDED, TYPES
@@ -145,21 +142,15 @@ def start_providers(home: Path, clusters: Clusters | None) -> tuple[str, Callabl
 
     recorded, held = book(lifecycle.AWS_RECORDED), book(lifecycle.AWS_HELD)
     pool = ThreadPoolExecutor(THREADS)
-    served = [
-        (cloud.package, *serve_cloud(cloud, pool))
-        for cloud in (
-            AwsCloud(TYPES, RECORDED, DROPPED, recorded, held, clusters),
-            Kubernetes(clusters, book(lifecycle.CHARTS)),
-            Google(book(lifecycle.GOOGLE), clusters),
-        )
-    ]
-
-    def stop() -> None:
-        for _, server, _ in served:
-            server.stop(grace=1).wait()
-
-    return ",".join(f"{package}:{port}" for package, _, port in served), stop
+    clouds = (
+        AwsCloud(TYPES, RECORDED, DROPPED, recorded, held, clusters),
+        Kubernetes(clusters, book(lifecycle.CHARTS)),
+        Google(book(lifecycle.GOOGLE), clusters),
+    )
+    return ",".join(f"{cloud.package}:{serve_cloud(cloud, pool)}" for cloud in clouds)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    sys.stdout.flush()
+    os._exit(code)  # the servers' threads have nothing to save

@@ -333,10 +333,15 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         return empty_pb2.Empty()
 
 
-def serve(cloud: Cloud, pool: futures.ThreadPoolExecutor) -> tuple[grpc.Server, int]:
-    """Serve one cloud on a free loopback port."""
+SERVERS: list[grpc.Server] = []
+"""A server ends when nobody holds it."""
+
+
+def serve(cloud: Cloud, pool: futures.ThreadPoolExecutor) -> int:
+    """Serve one cloud until the process ends; returns its port on the loopback."""
     server = grpc.server(pool, options=[("grpc.max_receive_message_length", MESSAGE_LIMIT_BYTES)])
     provider_pb2_grpc.add_ResourceProviderServicer_to_server(Provider(cloud), server)
-    port = server.add_insecure_port("127.0.0.1:0")
+    port: int = server.add_insecure_port("127.0.0.1:0")
     server.start()
-    return server, port
+    SERVERS.append(server)
+    return port
