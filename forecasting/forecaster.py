@@ -73,8 +73,9 @@ JUDGEMENT = {
 """A point forecast that is never far off: the mean of different ones."""
 JUDGED_DEVIATION, JUDGED_SPREAD = 0.8, 0.03
 """Of the hour's deviation, and of the level, for each standard normal deviate."""
-JUDGED_DAYS, LEAST_TRUST = 8.0, 0.02
-"""With this much history, judgement and learning count alike; soon after, judgement is left out."""
+JUDGED_DAYS, FEW_SERIES, LEAST_TRUST = 8.0, 0.6, 0.02
+"""With this much history of many series (of one, with 1.6 times as much) judgement and learning
+count alike; soon after, judgement is left out."""
 
 
 class DemandForecaster(BaseEstimator):  # type: ignore[misc]
@@ -154,7 +155,7 @@ class DemandForecaster(BaseEstimator):  # type: ignore[misc]
             return judged
         with one_thread():
             learned = np.mean([self._stack(lesson, stack) for stack in LEARNED], axis=0)
-            trust = 1 / (1 + (known / JUDGED_DAYS) ** 4)
+            trust = 1 / (1 + (known / (JUDGED_DAYS * (1 + FEW_SERIES / len(some)))) ** 4)
             if trust < LEAST_TRUST:
                 return np.asarray(learned)
             return np.asarray((1 - trust) * learned + trust * self._stack(lesson, JUDGED))
