@@ -76,7 +76,7 @@ def run(
     *,
     floor: Array,
     ceiling: Array | float,
-    target: float,
+    target: Array | float,
     rps_per_replica: Array | float,
 ) -> Run:
     """All arrays broadcast to [step, ...]; `peaks` as `known_peaks` gives them."""

@@ -23,7 +23,7 @@ TARGETS = (0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1.0
 REPLAY_DAYS = 7
 LEAST_DAYS = 2
 """Of history before a day is replayed."""
-PROMISE_MARGIN = 0.6
+PROMISE_MARGIN = 0.7
 """Share of the allowed shortfall that the replay of a choice may use up."""
 CAUTION = 0.5
 """Standard errors that are added to the shortfall: few bad days may be yet to come."""

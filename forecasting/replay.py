@@ -155,13 +155,13 @@ class Replay:
         wanted = np.stack([self.terms.floors(day, self.column) for day in self.days])
         return stepped(wanted, self.max_changes)
 
-    def _on_steps(self, rows: Array, days: slice = slice(None)) -> Array:
+    def _on_steps(self, rows: Array) -> Array:
         """[day, ..., kind, hour] -> [step, ...]: each day's own row, hour by hour."""
         times = self.demand.index[self._first :]
         kind = (times.day_of_week >= 5).astype(int)  # type: ignore[attr-defined]
         hour = times.hour  # type: ignore[attr-defined]
         day = np.arange(len(times)) // self.steps_a_day
-        return np.asarray(np.moveaxis(rows, (-2, -1), (1, 2))[days][day, kind, hour])
+        return np.asarray(np.moveaxis(rows, (-2, -1), (1, 2))[day, kind, hour])
 
     @cached_property
     def _choices(self) -> Run:
@@ -174,22 +174,15 @@ class Replay:
         return self._run(floors, ceiling, np.array(TARGETS))
 
     def _run(self, floor: Array, ceiling: Array | float, target: Array | float) -> Run:
-        """`floor` [step, level, target] or fewer of the last two."""
+        """`floor` is [step, level, target], or without the last two, and the others fit it."""
         spread = (slice(None), *[None] * (floor.ndim - 1))
-        parts = []
-        for weight, peak in self._peaks:
-            one = run(
-                self._actual[spread],
-                ((1.0, peak[spread]),),
-                floor=floor,
-                ceiling=ceiling,
-                target=target,  # type: ignore[arg-type]
-                rps_per_replica=self.terms.rps_per_replica,
-            )
-            parts.append((weight, one))
-        return Run(
-            sum(w * one.replicas for w, one in parts),  # type: ignore[arg-type]
-            sum(w * one.unserved for w, one in parts),  # type: ignore[arg-type]
+        return run(
+            self._actual[spread],
+            tuple((weight, peak[spread]) for weight, peak in self._peaks),
+            floor=floor,
+            ceiling=ceiling,
+            target=target,
+            rps_per_replica=self.terms.rps_per_replica,
         )
 
     def _by_day(self, values: Array) -> Array:
@@ -210,16 +203,11 @@ class Replay:
 
     def ours(self) -> Run:
         """Each day by the choice that was due then."""
-        parts = []
-        for day in range(len(self.days)):
-            steps = slice(day * self.steps_a_day, (day + 1) * self.steps_a_day)
-            chosen = (steps, *self.choice(day))
-            run_ = self._choices
-            parts.append(Run(run_.replicas[chosen], run_.unserved[chosen]))
-        return Run(
-            np.concatenate([part.replicas for part in parts]),
-            np.concatenate([part.unserved for part in parts]),
-        )
+        chosen = np.array([self.choice(day) for day in range(len(self.days))])
+        level, target = np.repeat(chosen, self.steps_a_day, axis=0).T
+        steps = np.arange(len(level))
+        every = self._choices
+        return Run(every.replicas[steps, level, target], every.unserved[steps, level, target])
 
     def of_capacity(self, capacity: Capacity) -> Run:
         """One fixed capacity over all days."""
