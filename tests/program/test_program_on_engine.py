@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PARTS = ("Pulumi.yaml", "__main__.py", "components", "stacks", "models", "policypacks")
+PARTS = ("Pulumi.yaml", "__main__.py", "components", "stacks", "models", "policypacks", "examples")
 PACK = "policypacks/guardrails"
 FLOOR = "          weekday: [7, 7, 7, 7, 7, 7, 7, 7, 7,"
 """Of voice at us-east-1 in the production stack."""
@@ -199,8 +200,19 @@ class TestProduction:
 class TestDevelopment:
     """The other example stack."""
 
-    def test_it_passes_the_gate_is_deployed_and_goes_again(self, dev: Checkout) -> None:
-        dev.pulumi("up", "--yes", "--skip-preview", "--policy-pack", PACK)
+    def test_the_example_script_deploys_it_through_the_gate_and_it_goes_again(
+        self, dev: Checkout
+    ) -> None:
+        done = subprocess.run(
+            [sys.executable, "examples/automation.py", dev.stack],
+            cwd=dev.folder,
+            env=dev.env,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert [line.split(":")[0] for line in done.stdout.splitlines()] == ["preview", "update"]
         assert set(dev.preview()) == {"same"}
         dev.pulumi("destroy", "--yes", "--skip-preview")
         assert dev.state() == []
