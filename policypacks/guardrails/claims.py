@@ -19,6 +19,7 @@ def rules() -> tuple[Rule, ...]:
             name="claims-hold",
             description="What components tell policies is what their resources are.",
             check=false_claims,
+            remedy="Correct the resource, or what its component says of it.",
         ),
     )
 

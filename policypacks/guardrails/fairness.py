@@ -52,17 +52,28 @@ def rules(thresholds: Thresholds) -> tuple[Rule, ...]:
             name="fairness-evidence-holds",
             description="Each model has fairness evidence of its own digest, in date and well-formed.",
             check=lambda resource: unfounded(resource, policy, today()),
+            remedy="Measure the version that is deployed, and name the evidence in its file in `models/`.",
+            limits=("fairness.attributes",),
         ),
         ResourceRule(
             name="fairness-is-shown",
             description="No two slices differ by more than the tolerance, by a confidence bound.",
             check=lambda resource: unfair(resource, policy, "fail"),
+            remedy="Deploy another version, such as `fairweather model rollback-target` names, or mend this one.",
+            limits=("fairness.confidence", "fairness.tolerances", "fairness.sensitive_tolerances"),
         ),
         ResourceRule(
             name="fairness-is-decided",
             description="There is enough evidence to tell whether slices differ by more than the tolerance.",
             check=lambda resource: unfair(resource, policy, "insufficient"),
+            remedy="Measure more of the slices that the message names.",
             level="mandatory" if policy.insufficient == "mandatory" else "advisory",
+            limits=(
+                "fairness.insufficient",
+                "fairness.confidence",
+                "fairness.tolerances",
+                "fairness.sensitive_tolerances",
+            ),
         ),
     )
 

@@ -42,7 +42,11 @@ class ResourceRule:
     name: str
     description: str
     check: Callable[[Resource], Iterable[str]]
+    remedy: str
+    """What to do about what it finds."""
     level: Level = "mandatory"
+    limits: tuple[str, ...] = ()
+    """Keys that say where it draws the line: of thresholds.yaml or, as `fairweather:...`, of the stack file."""
 
     def findings(self, declared: Declared) -> Iterator[Finding]:
         """What it says of all resources of a stack."""
@@ -58,7 +62,11 @@ class StackRule:
     name: str
     description: str
     check: Callable[[Declared], Iterable[Finding]]
+    remedy: str
+    """What to do about what it finds."""
     level: Level = "mandatory"
+    limits: tuple[str, ...] = ()
+    """Keys that say where it draws the line: of thresholds.yaml or, as `fairweather:...`, of the stack file."""
 
     def findings(self, declared: Declared) -> Iterator[Finding]:
         """What it says of a stack."""

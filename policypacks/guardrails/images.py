@@ -33,11 +33,13 @@ def rules() -> tuple[Rule, ...]:
             name="images-by-digest",
             description="Containers and functions name their image by digest, not by tag.",
             check=by_tag,
+            remedy="Name the image by the digest that was tested, as in `name@sha256:...`.",
         ),
         ResourceRule(
             name="images-are-known",
             description="Images are known at preview; those that are not are judged when they are deployed.",
             check=not_yet_known,
+            remedy="Write the digest into the program, and the preview can judge it.",
             level="advisory",
         ),
     )

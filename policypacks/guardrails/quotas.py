@@ -37,11 +37,15 @@ def rules(thresholds: Thresholds) -> tuple[Rule, ...]:
             name="machines-are-allowed",
             description="Machines are of the types that the policy owners allow.",
             check=lambda resource: foreign(resource, thresholds.machines),
+            remedy="Choose a machine of an allowed type.",
+            limits=("machines",),
         ),
         StackRule(
             name="gpus-within-quota",
             description="No app, and not the portfolio, can reach more GPUs than its quota.",
             check=lambda declared: too_many(declared, thresholds),
+            remedy="Lower the ceilings in fairweather:capacity.",
+            limits=("gpus.app", "gpus.apps", "gpus.portfolio"),
         ),
     )
 

@@ -19,16 +19,20 @@ def rules(thresholds: Thresholds) -> tuple[Rule, ...]:
             name="tags-are-complete",
             description="Whatever can carry tags or labels carries the required ones.",
             check=lambda resource: lacking(resource, thresholds.required_tags),
+            remedy="Set the tags that are missing, where the message says; elsewhere than on AWS they are labels.",
+            limits=("tags.required",),
         ),
         ResourceRule(
             name="owner-is-named",
             description="Each app and each resource names the team that answers for it.",
             check=unowned,
+            remedy="Set `owner` under fairweather:apps in the stack file, or tag the resource with a team.",
         ),
         ResourceRule(
             name="taggability-is-known",
             description="The pack knows of each type whether it can be tagged.",
             check=unknown_type,
+            remedy="Add the type to `pricing/types.csv`.",
             level="advisory",
         ),
     )

@@ -21,11 +21,13 @@ def rules(others: Sequence[Rule], waivers: Sequence[Waiver]) -> tuple[Rule, ...]
             name="waivers-are-current",
             description="Waivers name a rule of the pack, are not expired, and last 90 days at most.",
             check=unusable,
+            remedy="Mend the resource, or correct or renew the waiver in `waivers.yaml`.",
         ),
         StackRule(
             name="waivers-are-used",
             description="Each waiver still covers something.",
             check=lambda declared: unused(declared, others, waivers),
+            remedy="Remove the waiver from `waivers.yaml`.",
             level="advisory",
         ),
     )
