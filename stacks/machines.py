@@ -33,6 +33,8 @@ GPU_MACHINES: dict[str, dict[str, tuple[Machine, ...]]] = {
         "a100": (Machine("p4d.24xlarge", 8, 96, 1152),),
         "h100": (Machine("p5.48xlarge", 8, 192, 2048),),
     },
+    # Of GPUs, Local Zones sell the T4 only, and no smaller machine with one.
+    "aws Local Zones": {"t4": (Machine("g4dn.2xlarge", 1, 8, 32),)},
     "gcp": {
         "t4": (Machine("n1-standard-4", 1, 4, 15, "nvidia-tesla-t4"),),
         "l4": (
@@ -47,12 +49,18 @@ GPU_MACHINES: dict[str, dict[str, tuple[Machine, ...]]] = {
 SYSTEM_MACHINES = {"aws": Machine("m7i.large", 0, 2, 8), "gcp": Machine("e2-standard-4", 0, 4, 16)}
 
 
+REGION_PARTS = 3
+"""`us-east-1`; a Local Zone has more."""
+
+
 def gpu_machine(location: str, gpu: str, gpus_per_replica: int = 1) -> Machine:
     """The smallest machine at `location` that fits one replica; LookupError says what is there."""
-    cloud = location.split(":", maxsplit=1)[0]
+    cloud, place = location.split(":")
+    if cloud == "aws" and len(place.split("-")) > REGION_PARTS:
+        cloud = "aws Local Zones"
     fitting = [m for m in GPU_MACHINES[cloud].get(gpu, ()) if m.gpus >= gpus_per_replica]
     if not fitting:
         offered = ", ".join(GPU_MACHINES[cloud])
         wanted = f"{gpus_per_replica} x {gpu}"
-        raise LookupError(f"no machine with {wanted} on {cloud}; it has {offered}")
+        raise LookupError(f"no machine with {wanted} on {cloud}; choose one of {offered}")
     return min(fitting, key=lambda machine: machine.gpus)

@@ -20,6 +20,8 @@ from pydantic import (
     model_validator,
 )
 
+from stacks.machines import gpu_machine
+
 HOURS_A_WEEK = 168
 WEEKDAY_SHARE = 5 / 7
 REGION = r"[a-z]{2,}(-[a-z]+)+-?\d+"
@@ -263,6 +265,16 @@ class App(Record):
         if twice:
             raise Misfit(((i,), f"{place} stands there already; remove one") for i, place in twice)
         return places
+
+    @model_validator(mode="after")
+    def _machines_are_sold(self) -> App:
+        if isinstance(self.serving, GpuServing):
+            for place in self.locations:
+                try:
+                    gpu_machine(place, self.serving.gpu, self.serving.gpus_per_replica)
+                except LookupError as error:
+                    raise Misfit([(("serving", "gpu"), f"{place} has {error}")]) from None
+        return self
 
     @model_validator(mode="after")
     def _edge_has_a_home(self) -> App:

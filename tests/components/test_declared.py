@@ -139,7 +139,7 @@ def test_gpu_apps_share_a_cluster_unless_one_asks_for_its_own(prod: Declared) ->
     apps = {one["name"]: one["inputs"]["apps"] for one in prod.of(f"{COMPONENTS}InferenceCluster")}
     assert apps == {
         "lumen-prod-us-east-1": ["camera", "photos", "voice", "assistant"],
-        "lumen-prod-eu-west-1": ["voice"],
+        "lumen-prod-eu-central-1": ["voice"],
         "lumen-prod-health-eu-west-1": ["health"],
         "lumen-prod-europe-west4": ["camera", "translate"],
     }
@@ -302,15 +302,15 @@ def test_a_local_zone_has_nodes_subnets_and_a_name_of_its_own(prod: Declared) ->
     for kind in ("private", "public"):
         subnet = prod.one("aws:ec2/subnet:", f"{zone}-{kind}")
         assert subnet["inputs"]["availabilityZone"] == "us-east-1-bos-1a"
-    group = prod.one("aws:autoscaling/group:", "camera-us-east-1-bos-1a")["inputs"]
+    group = prod.one("aws:autoscaling/group:", "photos-us-east-1-bos-1a")["inputs"]
     assert group["vpcZoneIdentifiers"] == [f"id-of-{zone}-private"]
-    record = prod.one("aws:route53/record:", "camera-us-east-1-bos-1a")["inputs"]
-    assert record["name"] == "camera-us-east-1-bos-1a.apps.lumen.example"
+    record = prod.one("aws:route53/record:", "photos-us-east-1-bos-1a")["inputs"]
+    assert record["name"] == "photos-us-east-1-bos-1a.apps.lumen.example"
     assert "latencyRoutingPolicies" not in record
 
 
 def test_a_node_of_a_local_zone_knows_its_cluster_labels_and_taint(prod: Declared) -> None:
-    template = prod.one("aws:ec2/launchTemplate:", "camera-us-east-1-bos-1a")["inputs"]
+    template = prod.one("aws:ec2/launchTemplate:", "photos-us-east-1-bos-1a")["inputs"]
     text = base64.b64decode(template["userData"]).decode()
     config = json.loads(text[text.index("{") : text.rindex("}") + 1])["spec"]
     assert config["cluster"]["name"] == "lumen-prod-us-east-1"

@@ -43,7 +43,7 @@ config:
       model: {name: scene-caption, version: 2.3.1}
       serving:
         target: gpu
-        gpu: l4
+        gpu: t4
         rps_per_replica: 40
       regions: [aws:us-east-1]
       edge:
@@ -82,7 +82,10 @@ def complaint(text: str | bytes) -> str:
 
 # What is written, what instead, and what is said after the file's name.
 MISTAKES = [
-    ("gpu: l4", "gpu: l5",
+    ("gpu: t4", "gpu: l4",
+     f"19: {CAMERA}.serving.gpu: aws:us-east-1-bos-1a has no machine with 1 x l4 on aws Local Zones; "
+     "choose one of t4"),
+    ("gpu: t4", "gpu: l5",
      f"19: {CAMERA}.serving.gpu: 'l5' is not one of t4, a10g, l4, l40s, a100, h100"),
     ("target: gpu", "target: gpus",
      f"18: {CAMERA}.serving.target: 'gpus' is not one of gpu, serverless"),
@@ -101,7 +104,7 @@ MISTAKES = [
     ("latency_p95_ms: 300", "latency_p95: 300",
      f"25: {CAMERA}.slo.latency_p95_ms: is missing; add it\n"
      f"25: {CAMERA}.slo.latency_p95: is not a known key; did you mean latency_p95_ms?"),
-    ("gpu: l4", "gpu: l4\n        zzz: 1",
+    ("gpu: t4", "gpu: t4\n        zzz: 1",
      f"20: {CAMERA}.serving.zzz: is not a known key; known keys are target, gpu, gpus_per_replica, "
      "rps_per_replica, cold_start_minutes, resources, autoscaler, spot_share, own_cluster"),
     ("owner: vision-team", "owner: 12", f"13: {CAMERA}.owner: 12 is not text; put it in quotes"),
@@ -134,7 +137,7 @@ MISTAKES = [
     ("aws:us-east-1-bos-1a", "aws:us-west-2-lax-1a",
      f"23: {CAMERA}.edge[0]: aws:us-west-2-lax-1a needs its region; "
      "add aws:us-west-2 under regions"),
-    ("        target: gpu\n        gpu: l4\n", "        target: serverless\n",
+    ("        target: gpu\n        gpu: t4\n", "        target: serverless\n",
      f"22: {CAMERA}.edge[0]: aws:us-east-1-bos-1a takes GPU apps only; use cdn instead"),
     ("alert_at: [0.5, 1.0]", "alert_at: [50]",
      f"26: {CAMERA}.budget.alert_at[0]: 50 is too high; it must be at most 1"),
@@ -225,7 +228,7 @@ def test_a_file_that_is_not_there_lists_those_that_are(folder: Path) -> None:
 
 
 def test_all_mistakes_are_reported_in_the_order_of_the_file(folder: Path) -> None:
-    text = GOOD.replace("gpu: l4", "gpu: l5").replace("ceiling: 14", "ceiling: x")
+    text = GOOD.replace("gpu: t4", "gpu: l5").replace("ceiling: 14", "ceiling: x")
     lines = complaint(text.replace("environment: prod", "environment: moon")).splitlines()
     assert [line.split(": ")[1] for line in lines] == [
         "portfolio.environment", f"{CAMERA}.serving.gpu", f"{EAST}.ceiling",

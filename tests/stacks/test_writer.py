@@ -86,7 +86,7 @@ def test_the_diff_is_one_that_git_applies(file: Path) -> None:
     subprocess.run(git, input=diff.encode(), check=True, capture_output=True)
     assert file.read_bytes() == after
     removed = [line for line in diff.splitlines() if line.startswith("-")]
-    assert len(removed) == 1 + 8 + 9, "the header and two entries, whole"
+    assert len(removed) == 1 + 8 + 17, "the header and two entries, whole"
 
 
 def test_the_diff_of_a_file_without_a_last_line_break_applies_too(file: Path) -> None:

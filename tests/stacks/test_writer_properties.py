@@ -495,7 +495,7 @@ def test_the_generated_files_are_of_every_style() -> None:
     """So that the properties above cannot pass on an empty choice."""
     styles: dict[str, bool] = {}
 
-    @settings(max_examples=150, deadline=None, database=None, derandomize=True,
+    @settings(max_examples=600, deadline=None, database=None, derandomize=True,
               suppress_health_check=list(HealthCheck))  # fmt: skip
     @given(cases())
     def look(case: tuple[Page, Plan]) -> None:
