@@ -112,6 +112,10 @@ def parser() -> argparse.ArgumentParser:
         "--post", type=int, metavar="NUMBER",
         help="also write the comment on this pull request, or edit the one that is there",
     )  # fmt: skip
+    preview.add_argument(
+        "--policy-report", type=Path, metavar="FILE", action="append", default=[],
+        help="also write what the gate said, by suffix as .json, .sarif, .xml (JUnit), .md or .txt; may be repeated",
+    )  # fmt: skip
     up = command(
         "up", "deploying:up", "Deploy through the gate.", "fairweather up dev --sandbox",
     )  # fmt: skip

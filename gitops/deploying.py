@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
 from argparse import Namespace
 from pathlib import Path
 
-from gitops import comment, engine, show
+from gitops import comment, engine, policy_report, show
 from gitops.checkout import stack_file
 from gitops.engine import Engine, Outcome
 from gitops.errors import Refusal
@@ -18,11 +19,16 @@ from gitops.forge import Forge
 def preview(options: Namespace) -> int:
     """Preview one stack; exit 1 when the gate blocks or the engine fails."""
     forge = None if options.post is None else forge_here()
+    writers = {file: policy_report.writer(file) for file in options.policy_report}
     try:
         outcome = ready(options).preview(progress(options), refresh=options.refresh)
     except engine.EngineError as error:  # the pull request is to say so, too
         outcome = Outcome(errors=[str(error)])
     failed = tell(options, outcome, "preview")
+    if writers:
+        report = policy_report.Report(options.stack, outcome, rules(options.root))
+        for file, write in writers.items():
+            file.write_text(write(report), encoding="utf-8")
     text = comment.markdown(options.stack, outcome)
     if options.comment:
         options.comment.write_text(text, encoding="utf-8")
@@ -30,6 +36,22 @@ def preview(options: Namespace) -> int:
         where = forge.comment(options.post, comment.marker(options.stack), text)
         print(where, file=sys.stderr)
     return failed
+
+
+def rules(root: Path) -> tuple[policy_report.Rule, ...]:
+    """What the pack says of its rules, asked in a process of its own, as the engine does.
+
+    The engine knows which rules passed, but Pulumi's Python SDK does not hand those events on.
+    Empty where the pack cannot be loaded, which the engine has then said already.
+    """
+    command = (sys.executable, root / engine.PACK / "rules_doc.py", "--json")
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        return ()
+    known = ("name", "level", "description", "remedy")
+    return tuple(
+        policy_report.Rule(**{key: rule[key] for key in known}) for rule in json.loads(done.stdout)
+    )
 
 
 def forge_here() -> Forge:
