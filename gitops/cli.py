@@ -154,6 +154,11 @@ def parser() -> argparse.ArgumentParser:
         "--seed", type=int, default=7, help="of the synthetic demand (default: 7)"
     )
 
+    model_actions(command(
+        "model", "model_commands:show", "Ask the model registry: versions, their evidence, where to roll back to.",
+        "fairweather model verify", stack=False,
+    ))  # fmt: skip
+
     box = command(
         "sandbox", "sandboxing:sandbox", "The embedded clouds that the real engine can deploy to.",
         'fairweather sandbox start && eval "$(fairweather sandbox env)" && pulumi preview -s dev', stack=False,
@@ -184,6 +189,47 @@ def parser() -> argparse.ArgumentParser:
         "--folder", type=Path, help="where to put the clone (default: a new temporary folder)"
     )
     return top
+
+
+def model_actions(model: argparse.ArgumentParser) -> None:
+    """What can be asked of the registry, each with the model that it is about."""
+    actions = model.add_subparsers(title="actions", metavar="ACTION", required=True)
+
+    def action(name: str, run: str, summary: str, example: str) -> argparse.ArgumentParser:
+        made = actions.add_parser(
+            name,
+            help=summary,
+            description=summary,
+            epilog=f"example:\n  {example}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        made.set_defaults(run=f"model_commands:{run}")
+        return made
+
+    show = action(
+        "show", "show", "What a version is, what its evidence says, and what is wrong with it.",
+        "fairweather model show scene-caption",
+    )  # fmt: skip
+    show.add_argument("name", metavar="NAME", help="a folder in models/")
+    show.add_argument("version", metavar="VERSION", nargs="?", help="default: the newest")
+    diff = action(
+        "diff", "diff", "What differs between two versions: their files, and the rates in their evidence.",
+        "fairweather model diff scene-caption 2.3.0 2.3.1",
+    )  # fmt: skip
+    diff.add_argument("name", metavar="NAME", help="a folder in models/")
+    diff.add_argument("before", metavar="V1")
+    diff.add_argument("after", metavar="V2")
+    verify = action(
+        "verify", "verify", "Check that evidence is unchanged, of its version and in date; a line a problem.",
+        "fairweather model verify scene-caption",
+    )  # fmt: skip
+    verify.add_argument("name", metavar="NAME", nargs="?", help="default: every model")
+    target = action(
+        "rollback-target", "rollback_target", "The first version along rollback_to whose evidence holds.",
+        "fairweather model rollback-target scene-caption 2.3.1",
+    )  # fmt: skip
+    target.add_argument("name", metavar="NAME", help="a folder in models/")
+    target.add_argument("version", metavar="VERSION", help="the version to leave")
 
 
 def demand_options(made: argparse.ArgumentParser) -> None:

@@ -35,8 +35,11 @@ def service(stack: Stack, name: str, location: str, root: Path) -> Service:
     return Service(name, location, capacity, model, evidence(root, model, "fairness"))
 
 
-def load_model(root: Path, ref: ModelRef) -> ModelVersion:
-    """`models/<name>/<version>.yaml`, with its evidence held against the hashes it names."""
+def load_model(root: Path, ref: ModelRef, *, with_evidence: bool = True) -> ModelVersion:
+    """`models/<name>/<version>.yaml`, with its evidence held against the hashes it names.
+
+    Only what leaves a version, such as a rollback, reads it without.
+    """
     file = root / ref.name / f"{ref.version}.yaml"
     if not file.is_file():
         raise ContractError(f"{shown(file)}: does not exist; {_on_offer(root, ref)}")
@@ -56,7 +59,7 @@ def load_model(root: Path, ref: ModelRef) -> ModelVersion:
         said, meant = getattr(model, key), getattr(ref, key)
         if said != meant:
             problems[(key,)] = f"{said!r} is not {meant!r}, as the file's place says; correct one"
-    for i, item in enumerate(model.evidence):
+    for i, item in enumerate(model.evidence if with_evidence else ()):
         problem = _mismatch(file.parent, item)
         if problem:
             problems[("evidence", i, "sha256" if "sha256" in problem else "path")] = problem

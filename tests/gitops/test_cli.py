@@ -18,6 +18,7 @@ COMMANDS = (
     "cost",
     "replay",
     "telemetry",
+    "model",
     "sandbox",
     "demo",
 )
@@ -59,6 +60,8 @@ def test_help_of_each_command_has_an_example_that_parses(capsys, command):
         ("plan", "dev", "--write", "--check"),
         ("replay", "dev", "--days", "many"),
         ("sandbox", "pause"),
+        ("model",),
+        ("model", "diff", "moderation", "5.2.0"),
     ],
 )
 def test_wrong_usage_exits_with_2_and_says_how(capsys, arguments):

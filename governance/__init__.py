@@ -1,0 +1,1 @@
+"""Model versions and their evidence, as those who answer for them look at them."""

@@ -1,0 +1,108 @@
+"""The commands about models: what they print, and what they exit with."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from gitops import cli
+
+ROOT = Path(__file__).resolve().parents[2]
+ACTIONS = ("show", "diff", "verify", "rollback-target")
+
+
+@pytest.fixture
+def model(tmp_path, monkeypatch, capsys):
+    """Run a command on a copy of two models; returns (exit code, output, errors)."""
+    for name in ("moderation", "translate"):
+        shutil.copytree(ROOT / "models" / name, tmp_path / "models" / name)
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments):
+        return (cli.main(["--root", ".", "model", *arguments]), *capsys.readouterr())
+
+    return run
+
+
+def successor(old="5.2.0", new="5.3.0"):
+    """A next version that rolls back to the last, without evidence of its own."""
+    text = (Path("models") / "moderation" / f"{old}.yaml").read_text().split("evidence:")[0]
+    text = text.replace(f"version: {old}", f"version: {new}") + f"rollback_to: {old}\n"
+    (Path("models") / "moderation" / f"{new}.yaml").write_text(text)
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+def test_help_of_each_action_has_an_example_that_parses(capsys, action):
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(["model", action, "--help"])
+    assert stopped.value.code == 0
+    words = capsys.readouterr().out.split("example:\n")[1].split()
+    assert words[:3] == ["fairweather", "model", action]
+    assert cli.parser().parse_args(words[1:]).run.startswith("model_commands:")
+
+
+def test_verify_counts_what_holds(model):
+    assert model("verify") == (0, "verified: 2 versions of 2 models\n", "")
+    assert model("verify", "moderation") == (0, "verified: 1 version of 1 model\n", "")
+
+
+def test_verify_exits_with_1_and_a_line_a_problem(model):
+    successor()
+    line = "models/moderation/5.3.0.yaml: evidence: has no fairness evidence; measure it\n"
+    assert model("verify") == (1, "", line)
+    assert model("verify", "translate")[0] == 0
+
+
+def test_show_prints_the_newest_version_with_its_problems(model):
+    successor()
+    code, out, err = model("show", "moderation")
+    assert (code, err) == (0, "")
+    assert out.startswith("moderation 5.3.0 (text)\n")
+    assert "has no fairness evidence" in out
+    assert model("show", "moderation", "5.2.0")[1].startswith("moderation 5.2.0 (text)\n")
+
+
+def test_diff_prints_each_fact_before_and_after(model):
+    successor()
+    code, out, _ = model("diff", "moderation", "5.2.0", "5.3.0")
+    assert code == 0
+    assert "- rollback_to: none\n+ rollback_to: 5.2.0\n" in out
+    assert "- true_negative_rate by dialect (text), standard: 90.8% of 12,712\n" in out
+    assert "digest" not in out
+    assert model("diff", "moderation", "5.2.0", "5.2.0")[1] == (
+        "moderation 5.2.0 and 5.2.0 say the same\n"
+    )
+
+
+def test_rollback_target_prints_the_version_alone(model):
+    successor()
+    assert model("rollback-target", "moderation", "5.3.0") == (0, "5.2.0\n", "")
+
+
+def test_rollback_target_says_what_it_passed_over(model):
+    successor()
+    successor("5.3.0", "5.4.0")
+    file = Path("models") / "moderation" / "5.4.0.yaml"
+    file.write_text(file.read_text().replace("rollback_to: 5.2.0\n", "", 1))
+    code, out, err = model("rollback-target", "moderation", "5.4.0")
+    assert (code, out) == (0, "5.2.0\n")
+    assert err.startswith("passed over: models/moderation/5.3.0.yaml: evidence: ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (("show", "moderatio"), "moderatio is no model in models; did you mean moderation?"),
+        (("show", "moderation", "9.0.0"), "moderation has no version 9.0.0; it has 5.2.0"),
+        (("diff", "moderation", "5.2.0", "x"), "moderation has no version x; it has 5.2.0"),
+        (("verify", "moderatio"), "moderatio is no model in models; did you mean moderation?"),
+        (
+            ("rollback-target", "moderation", "5.2.0"),
+            "models/moderation/5.2.0.yaml: rollback_to: is missing; name a version to roll back to",
+        ),
+    ],
+)
+def test_what_a_user_can_mend_is_one_line_and_exit_1(model, arguments, line):
+    assert model(*arguments) == (1, "", line + "\n")
