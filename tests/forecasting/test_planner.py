@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forecasting.demand import Demand
-from forecasting.planner import FLOOR_LEVELS, Plan, ServicePlan, plan
+from forecasting.planner import Plan, ServicePlan, plan
+from forecasting.replay import FLOOR_LEVELS, Replayed
 from forecasting.schedule import changes, stepped
 from stacks import Capacity, Stack
 from stacks.records import Hold, PlannerLimits
@@ -49,7 +50,8 @@ def planned(prod: Stack, prod_demand: Demand) -> Plan:
     return plan(prod, prod_demand, dollar)
 
 
-def rows(one: Capacity) -> tuple[tuple[int, ...], tuple[int, ...]]:
+def rows(one: Capacity | None) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    assert one is not None
     return one.floor.weekday, one.floor.weekend
 
 
@@ -71,7 +73,8 @@ def test_what_is_written_passes_the_contract_again(planned):
 
 
 def test_savings_and_the_service_that_was_too_small_are_found(planned):
-    saved, fixed = [], []
+    saved: list[tuple[Replayed, Replayed]] = []
+    fixed: list[tuple[Replayed, Replayed]] = []
     for service in planned.services:
         by_name = {row.name: row for row in service.replay}
         ours, stood = by_name["this plan"], by_name["what stands"]
@@ -135,9 +138,12 @@ def test_a_ceiling_is_raised_before_demand_meets_it(camera):
 
 def test_the_floor_never_lies_below_the_quantile_it_names(camera, steady):
     service = only(plan(limited(camera, max_step=1.0), steady, dollar))
-    level = float(re.match(r"q([\d.]+) floor", service.reason)[1]) / 100
+    named = re.match(r"q([\d.]+) floor", service.reason)
+    assert named is not None
+    level = float(named[1]) / 100
     assert level in FLOOR_LEVELS
-    for time, rps in service.forecast[level].items():
+    times = pd.DatetimeIndex(service.forecast.index)
+    for time, rps in zip(times, service.forecast[level], strict=True):
         row = rows(service.after)[time.day_of_week >= 5]
         assert row[time.hour] * 40 >= rps - 1e-6
 
@@ -162,8 +168,8 @@ def test_no_number_moves_further_than_a_step(few, few_demand, max_step):
         for before, after in zip(rows(service.before), rows(service.after), strict=True):
             for old, new in zip(before, after, strict=True):
                 assert abs(new - old) <= max(old * max_step, 1 if max_step else 0)
-        before, after = service.before.ceiling, service.after.ceiling
-        assert abs(after - before) <= max(before * max_step, 1 if max_step else 0)
+        stood, planned = service.before.ceiling, service.after.ceiling
+        assert abs(planned - stood) <= max(stood * max_step, 1 if max_step else 0)
 
 
 def test_one_step_a_day_of_telemetry(camera):
