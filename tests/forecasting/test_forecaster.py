@@ -34,7 +34,8 @@ def weekly(days: int = 28, seed: int = 0, series: int = 3) -> pd.DataFrame:
 def sound(quantiles: pd.DataFrame, demand: pd.DataFrame, hours: int = 24) -> np.ndarray:
     expected = pd.date_range(demand.index[-1] + pd.Timedelta("1h"), periods=hours, freq="h")
     assert quantiles.index.equals(expected)
-    assert quantiles.columns.to_list() == [(s, level) for s in demand.columns for level in LEVELS]
+    wanted: list[object] = [(s, level) for s in demand.columns for level in LEVELS]
+    assert quantiles.columns.to_list() == wanted
     values = quantiles.to_numpy().reshape(hours, -1, len(LEVELS))
     assert np.isfinite(values).all()
     assert (values >= 0).all()
