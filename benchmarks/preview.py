@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import resource
 import statistics
 import subprocess
@@ -28,7 +29,7 @@ sys.path.insert(0, str(ROOT))
 from gitops import engine, sandboxing  # noqa: E402  # run by path
 from gitops.git import git  # noqa: E402
 
-LOCATIONS = ("aws:us-east-1", "aws:eu-west-1", "gcp:europe-west4")
+LOCATIONS = ("aws:us-east-1", "aws:eu-central-1", "gcp:europe-west4")
 ENGINE_MS, IMPORT_SECONDS, FACTOR = 12, 2, 1.5
 """What the bare engine needs for a resource, imports need at all, and what ours may add."""
 BARE = """import pulumi
@@ -81,14 +82,20 @@ def enlarge(file: Path, apps: int) -> None:
     yaml.dump(content, file)
 
 
+def allow(file: Path) -> None:
+    """Raise the portfolio's GPU quota: the gate has to judge everything and find nothing."""
+    text = file.read_text()
+    file.write_text(re.sub(r"(?m)^  portfolio: \d+$", "  portfolio: 10000", text))
+
+
 def timed(command: list[str], folder: Path, runs: int) -> Timed:
-    """Run `runs` times; a refusal of the gate counts, any other failure ends the program."""
+    """Run `runs` times; a failure ends the program, and so does a refusal of the gate."""
     seen = []
     for _ in range(runs):
         before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
         wall, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
-        if done.returncode and "[mandatory]" not in done.stdout:
+        if done.returncode:
             sys.exit(f"{' '.join(command)} failed:\n{(done.stdout + done.stderr)[-3000:]}")
         cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
         seen.append(Timed(wall, cpu))
@@ -161,6 +168,7 @@ def main() -> None:
         git(ROOT, "clone", "--quiet", str(ROOT), str(folder))
         (folder / ".venv").symlink_to(ROOT / ".venv")
         enlarge(folder / "stacks" / "Pulumi.dev.yaml", chosen.apps)
+        allow(folder / engine.PACK / "thresholds.yaml")
         home.mkdir()
         sandboxing.started(home)
         try:
