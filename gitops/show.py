@@ -208,7 +208,8 @@ def plan_row(service: ServicePlan) -> tuple[str, ...]:
         "no data" if service.peak_rps is None else f"{service.peak_rps:,.0f}",
         *evidence.bounds(service),
         evidence.arrow(*(None if amount is None else f"{amount:,.0f}" for amount in usd)),
-        escape(service.reason),
+        # The time of the data stands above the table.
+        escape(service.reason.split(", on data to ")[0]),
     )
 
 
