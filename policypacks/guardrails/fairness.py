@@ -84,7 +84,7 @@ def unfounded(resource: Resource, policy: Fairness, day: date) -> Iterator[str]:
     if model is None:
         return
     who = f"{resource.name}: model {model.get('name')} {model.get('version')}"
-    remedy = "measure it with `fairweather evidence fairness`"
+    remedy = "measure it on this version"
     evidence = model.get("fairness")
     if not isinstance(evidence, Mapping):
         yield f"{who} has no fairness evidence; {remedy}."

@@ -224,7 +224,7 @@ def test_evidence_that_does_not_hold_is_blocked(change, said):
     found = list(fairness.unfounded(resource, POLICY, DAY))
     assert len(found) == 1
     assert said in found[0]
-    assert found[0].endswith("measure it with `fairweather evidence fairness`.")
+    assert found[0].endswith("measure it on this version.")
 
 
 def test_a_model_without_evidence_is_blocked():
