@@ -14,9 +14,9 @@ from pricing.book import PriceBook
 from pricing.declared import of_preview
 from pricing.kinds import KINDS
 from pricing.resources import price
+from samples import PACK, state
 
 import stacks
-from build import PACK, state
 
 pytestmark = pytest.mark.slow
 

@@ -9,15 +9,14 @@ from datetime import date
 import fairness
 import numpy as np
 import pytest
+import samples
 import settings as pack_settings
 from fairness import Comparison, comparisons, judged
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from intervals import Rate, contrast, critical, wilson
 from pricing.declared import of_preview
-
-import build
-from build import DIGEST, PACK, evidence, service
+from samples import DIGEST, PACK, evidence, service
 
 THRESHOLDS = pack_settings.thresholds(PACK / "thresholds.yaml")
 POLICY = THRESHOLDS.fairness
@@ -260,5 +259,5 @@ def test_no_evidence_makes_the_rules_crash_or_pass(change):
 
 @pytest.mark.parametrize("model", [3, "x", [], None])
 def test_other_components_have_no_model(model):
-    other = build.state("fairweather:index:Portfolio", "lumen", {"model": model})
+    other = samples.state("fairweather:index:Portfolio", "lumen", {"model": model})
     assert all_messages(other) == []

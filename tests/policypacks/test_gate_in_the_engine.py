@@ -8,8 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-
-from build import PACK, budgets, evidence, service
+from samples import PACK, budgets, evidence, service
 
 pytestmark = pytest.mark.slow
 

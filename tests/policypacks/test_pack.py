@@ -10,10 +10,9 @@ from collections import Counter
 
 import protocol
 import pytest
+import samples
 from pricing.declared import UNKNOWN
-
-import build
-from build import PACK, budgets, evidence, karpenter, node_group, service, state
+from samples import PACK, budgets, evidence, karpenter, node_group, service, state
 
 MANDATORY = {
     "tags-are-complete", "owner-is-named", "images-by-digest", "machines-are-allowed", "gpus-within-quota",
@@ -83,7 +82,7 @@ def test_a_model_whose_fairness_evidence_fails_is_blocked(pack):
         # An unknown id beside them leaves the rules at work.
         (state("aws:s3/bucket:Bucket", "logs", {"arn": UNKNOWN, "tags": {"app": UNKNOWN}}), "tags-are-complete"),
         (node_group(subnetIds=[UNKNOWN], nodeRoleArn=UNKNOWN, instanceTypes=["x2.huge"]), "machines-are-allowed"),
-        (state("aws:lambda/function:Function", "f", {"role": UNKNOWN, "imageUri": "f:latest", "tags": build.TAGS}),
+        (state("aws:lambda/function:Function", "f", {"role": UNKNOWN, "imageUri": "f:latest", "tags": samples.TAGS}),
          "images-by-digest"),
     ],
 )  # fmt: skip
@@ -171,7 +170,7 @@ def test_the_pack_imports_nothing_of_the_repository():
 
 
 def test_the_same_resource_asked_again_is_judged_by_what_it_is_now(pack):
-    tagged = state("aws:s3/bucket:Bucket", "logs", {"tags": build.TAGS})
+    tagged = state("aws:s3/bucket:Bucket", "logs", {"tags": samples.TAGS})
     for _ in range(2):
         assert blocked(pack, state("aws:s3/bucket:Bucket", "logs")) == {"tags-are-complete": 1}
         assert blocked(pack, tagged) == {}

@@ -7,6 +7,7 @@ from datetime import date
 
 import hypothesis.strategies as st
 import pytest
+import samples
 from hypothesis import given
 from pricing.book import PriceBook, Row
 from pricing.capacity import fleets
@@ -15,9 +16,7 @@ from pricing.kinds import KINDS
 from pricing.resources import price
 from pricing.services import PRICERS
 from pricing.week import Range, over_a_week
-
-import build
-from build import GROUP, KARPENTER, SCHEDULE, TAGS, TEMPLATE, karpenter, node_group, state
+from samples import GROUP, KARPENTER, SCHEDULE, TAGS, TEMPLATE, karpenter, node_group, state
 
 BOOK = PriceBook.load()
 G6 = 0.8048 * 730
@@ -93,7 +92,7 @@ def launched(kind="g6.xlarge", gib=200):
 
 def test_disks_come_from_the_launch_template():
     template = launched()
-    group = build.state(
+    group = samples.state(
         GROUP, "nodes", node_group()["inputs"], needs={"launchTemplate": [template]}
     )
     assert cost(template, group)[1] == usd(3 * G6 + disks(3, 200))[0]

@@ -17,8 +17,18 @@ import waiver_rules
 import waivers
 from pricing.book import PriceBook
 from pricing.declared import UNKNOWN, of_preview
-
-from build import DIGEST, IMAGE, LABELS, PACK, TAGS, budgets, karpenter, node_group, service, state
+from samples import (
+    DIGEST,
+    IMAGE,
+    LABELS,
+    PACK,
+    TAGS,
+    budgets,
+    karpenter,
+    node_group,
+    service,
+    state,
+)
 
 THRESHOLDS = settings.thresholds(PACK / "thresholds.yaml")
 RULES = {

@@ -8,8 +8,7 @@ import protocol
 import pytest
 import rules_doc
 import settings
-
-from build import PACK
+from samples import PACK
 
 
 @pytest.fixture(scope="module")
