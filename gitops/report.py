@@ -13,7 +13,6 @@ from gitops import chart, evidence
 if TYPE_CHECKING:
     from forecasting.planner import ServicePlan
     from forecasting.replay import Replayed
-
     from gitops.planning import Planned
     from stacks import App, Capacity
 
