@@ -171,6 +171,8 @@ def refuse(clone: Path, stack: str) -> bool:
         change.make(clone, stack)
     with show.working("previewing a branch with three bad changes"):
         outcome = Engine(clone, stack, throw_away=True).preview()
+    git(clone, "checkout", "--quiet", "--", ".")
+    git(clone, "clean", "--quiet", "-fd", "models")
     show.summary(outcome, "preview")
     stopped = [show.stopped(change.title, change.rule, outcome) for change in bad_changes.ALL]
     return all(stopped)

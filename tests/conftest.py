@@ -115,10 +115,14 @@ def start_sandbox(
         lifecycle.stop(home)
 
 
-@pytest.fixture(scope="session")
-def sandbox(start_sandbox: Callable[[], Path]) -> Path:
-    """The home of embedded clouds that all tests of a session share."""
-    return start_sandbox()
+@pytest.fixture(scope="module")
+def sandbox(start_sandbox: Callable[[], Path]) -> Iterator[Path]:
+    """The home of embedded clouds that the tests of one file share, empty at first."""
+    from sandbox import lifecycle
+
+    home = start_sandbox()
+    yield home
+    lifecycle.stop(home)
 
 
 @pytest.fixture
