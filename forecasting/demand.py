@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 
 import numpy as np
@@ -75,6 +75,11 @@ class Demand:
         values = np.where(np.isnan(self.fine.to_numpy(float)), np.nan, self.fine.to_numpy(float))
         digest.update(np.ascontiguousarray(values, dtype="<f8").tobytes())
         return digest.hexdigest()
+
+    @property
+    def days(self) -> float:
+        """Length of the window."""
+        return (self.end - self.start) / timedelta(days=1)
 
     @property
     def step_minutes(self) -> int:

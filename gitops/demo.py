@@ -29,13 +29,12 @@ DIFF_LINES = 34
 SEED = 7
 SYNTHETIC_END = datetime(2026, 11, 23, tzinfo=UTC)
 """Demand is made up to here, so that two demos say the same."""
-USERS_OWN = ("AWS_", "AZURE_", "CLOUDSDK_", "GOOGLE_", "KUBECONFIG", "PULUMI_")
 
 
 def demo(options: Namespace) -> int:
     """Run the loop once; 0 when everything went as it should."""
     started = time.monotonic()
-    forget_the_users_clouds()
+    engine.forget_the_users_clouds()
     folder = (options.folder or Path(tempfile.mkdtemp(prefix="fairweather-demo-"))).absolute()
     clone = cloned(options.root, folder)
     show.console.print(f"[dim]working in {folder}; nothing of yours is touched[/dim]")
@@ -57,11 +56,6 @@ def demo(options: Namespace) -> int:
             f"The embedded clouds still run; `fairweather sandbox stop --home {home}`"
         )
     return 0 if deployed and stopped else 1
-
-
-def forget_the_users_clouds() -> None:
-    for name in [name for name in os.environ if name.startswith(USERS_OWN)]:
-        del os.environ[name]
 
 
 def cloned(root: Path, folder: Path) -> Path:
@@ -99,7 +93,7 @@ def embedded_clouds(home: Path, *, keep: bool) -> Iterator[None]:
 
 
 def propose(options: Namespace, folder: Path, clone: Path) -> Proposal:
-    """Steps 1 to 4: from telemetry to a commit with its evidence."""
+    """Steps 1 to 3: from telemetry to the diff; the commit is made, and told by `merge`."""
     file = stack_file(clone, options.stack)
     stack = stacks.load(file)
     portfolio = stack.portfolio

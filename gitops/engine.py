@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from pulumi import automation
 
 PACK = "policypacks/guardrails"
+USERS_OWN = ("AWS_", "AZURE_", "CLOUDSDK_", "GOOGLE_", "KUBECONFIG", "PULUMI_")
+"""How the variables begin that lead to a user's accounts, clusters and Pulumi login."""
 Line = Callable[[str], None]
 
 
@@ -202,6 +204,12 @@ class Engine:
         return outcome
 
 
+def forget_the_users_clouds() -> None:
+    """Nothing that this process starts from now on finds them."""
+    for name in [name for name in os.environ if name.startswith(USERS_OWN)]:
+        del os.environ[name]
+
+
 def made(root: Path, stack: str) -> None:
     """Make the stack in its backend, where it is not there yet, from a folder of its own.
 
@@ -254,9 +262,8 @@ NOISE = (
     "preview failed",
     "resource registration failed",
     "Destroy failed",
-    # Of tools: found where we put them, and a stand-in that claims no version of the real provider.
+    # Found where we put it.
     "using pulumi-language-python from $PATH",
-    "resource plugin ",
 )
 """What the engine says on top of the reason itself, and what changes nothing for the user."""
 

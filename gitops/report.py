@@ -30,12 +30,11 @@ def page(planned: Planned) -> str:
         loader=FileSystemLoader(TEMPLATE.parent), autoescape=True, trim_blocks=True
     )
     demand = planned.demand
-    days = (demand.end - demand.start).total_seconds() / 86400
     return environment.get_template(TEMPLATE.name).render(
         portfolio=planned.stack.portfolio.name,
         stack=planned.name,
         at=f"{planned.plan.at:%d %b %Y %H:%M} UTC",
-        window=f"of {days:.0f} days, {demand.start:%d %b} to {demand.end:%d %b %Y}",
+        window=f"of {demand.days:.0f} days, {demand.start:%d %b} to {demand.end:%d %b %Y}",
         synthetic=demand.synthetic,
         tiles=tiles(planned),
         rows=[row(service, planned) for service in planned.plan.services],

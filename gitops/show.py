@@ -168,10 +168,9 @@ def dollars(amount: float) -> str:
 
 def telemetry(demand: Demand, stack: Stack, *, every: bool = False) -> None:
     """What the plan is made from, and what is wrong with it."""
-    days = (demand.end - demand.start).total_seconds() / 86400
     label = "synthetic demand" if demand.synthetic else "demand"
     console.print(
-        f"[bold]{label}[/bold] of {len(stack.services())} services, {days:.0f} days to "
+        f"[bold]{label}[/bold] of {len(stack.services())} services, {demand.days:.0f} days to "
         f"{demand.end:%Y-%m-%d %H:%M} UTC  [dim]{escape(demand.source)}[/dim]"
     )
     most = len(demand.findings) if every else MOST_FINDINGS

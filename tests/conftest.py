@@ -11,10 +11,10 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from gitops.engine import forget_the_users_clouds
 from tools.locate import Tools, locate
 
 ROOT = Path(__file__).resolve().parent.parent
-USERS_OWN = ("AWS_", "AZURE_", "CLOUDSDK_", "GOOGLE_", "KUBECONFIG", "PULUMI_")
 
 # Examples for each property that asks for no number of its own.
 hypothesis.settings.register_profile("default", max_examples=200, deadline=None)
@@ -24,8 +24,7 @@ hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or "defaul
 
 def pytest_configure(config: pytest.Config) -> None:
     """No test meets the user's accounts, clusters or Pulumi login."""
-    for name in [name for name in os.environ if name.startswith(USERS_OWN)]:
-        del os.environ[name]
+    forget_the_users_clouds()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -4,31 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 import stacks
+from tests.checkouts import COMMAND, PROGRAM, copied
 from tests.data_traces import servegen, shaved_ice
 
-ROOT = Path(__file__).resolve().parents[2]
 STACK = "dev"
-PARTS = (
-    "Pulumi.yaml",
-    "__main__.py",
-    "components",
-    "finops",
-    "forecasting",
-    "gitops",
-    "models",
-    "policypacks",
-    "sandbox",
-    "stacks",
-    "tools",
-)
 pytestmark = pytest.mark.slow
 
 
@@ -49,12 +34,7 @@ def checkout(tmp_path):
     """The program and its rooms in a folder of their own."""
     folder = tmp_path / "checkout"
     folder.mkdir()
-    for part in PARTS:
-        source = ROOT / part
-        copy = shutil.copytree if source.is_dir() else shutil.copy
-        copy(source, folder / part)
-    (folder / ".venv").symlink_to(Path(sys.executable).parent.parent)
-    return folder
+    return copied(folder, *PROGRAM, *COMMAND)
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ The tests of a class go through the life of one deployment, in this order.
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -16,8 +15,8 @@ from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-PARTS = ("Pulumi.yaml", "__main__.py", "components", "stacks", "models", "policypacks", "examples")
+from tests.checkouts import PROGRAM, copied
+
 PACK = "policypacks/guardrails"
 FLOOR = "          weekday: [7, 7, 7, 7, 7, 7, 7, 7, 7,"
 """Of voice at us-east-1 in the production stack."""
@@ -82,11 +81,7 @@ def check_out(
     tmp_path_factory: pytest.TempPathFactory, engine_on_sandbox: dict[str, str]
 ) -> Callable[[str], Checkout]:
     def copy(stack: str) -> Checkout:
-        folder = tmp_path_factory.mktemp("checkout")
-        for part in PARTS:
-            source = ROOT / part
-            (shutil.copytree if source.is_dir() else shutil.copy)(source, folder / part)
-        (folder / ".venv").symlink_to(ROOT / ".venv")
+        folder = copied(tmp_path_factory.mktemp("checkout"), *PROGRAM)
         made = Checkout(folder, stack, engine_on_sandbox)
         before = made.file.read_bytes()
         made.pulumi("stack", "init")
