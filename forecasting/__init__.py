@@ -4,14 +4,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from forecasting.capacity import plan_capacity
-    from forecasting.forecaster import DemandForecaster
+    from forecasting.capacity.hybrid import plan_capacity
+    from forecasting.quantiles.forecaster import DemandForecaster
 
 __all__ = ["DemandForecaster", "plan_capacity"]
 
 _HOMES = {
-    "DemandForecaster": "forecasting.forecaster",
-    "plan_capacity": "forecasting.capacity",
+    "DemandForecaster": "forecasting.quantiles.forecaster",
+    "plan_capacity": "forecasting.capacity.hybrid",
 }
 
 

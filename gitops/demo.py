@@ -106,7 +106,7 @@ def propose(options: Namespace, folder: Path, clone: Path) -> Proposal:
     demand = options.demand and str(Path(options.demand).absolute())
     if demand is None:
         demand = str(folder / f"demand-{options.stack}.csv.gz")
-        from forecasting import synthetic
+        from forecasting.telemetry import synthetic
 
         frame = synthetic.generate(
             stack, days=stack.telemetry.window_days, end=SYNTHETIC_END, seed=SEED

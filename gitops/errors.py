@@ -4,7 +4,7 @@ from __future__ import annotations
 
 MENDABLE = (
     "stacks.errors.ContractError",
-    "forecasting.demand.TelemetryError",
+    "forecasting.telemetry.demand.TelemetryError",
     "gitops.engine.EngineError",
     "gitops.git.GitError",
     "gitops.forge.ForgeError",

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from gitops.git import PASSWORD
 
 if TYPE_CHECKING:
-    from forecasting.planner import ServicePlan
-    from forecasting.replay import Replayed
+    from forecasting.capacity.planner import ServicePlan
+    from forecasting.capacity.replay import Replayed
     from gitops.planning import Planned
 
 MINUTES = "%Y-%m-%dT%H:%MZ"

@@ -52,7 +52,7 @@ def verdict(planned: planning.Planned, options: Namespace) -> str:
 def replay(options: Namespace) -> int:
     """What the plan, the standing capacity and the rules in use would have cost and dropped."""
     from finops.unit_price import unit_prices
-    from forecasting.replay import replay as run
+    from forecasting.capacity.replay import replay as run
     from policypacks.guardrails.pricing.book import PriceBook
 
     stack = stacks.load(stack_file(options.root, options.stack))
@@ -73,7 +73,7 @@ def replay(options: Namespace) -> int:
 
 def telemetry(options: Namespace) -> int:
     """Say what is wrong with a stack's telemetry, or write synthetic demand to try things with."""
-    from forecasting import synthetic
+    from forecasting.telemetry import synthetic
 
     stack = stacks.load(stack_file(options.root, options.stack))
     at = planning.moment(options.at)

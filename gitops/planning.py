@@ -14,7 +14,7 @@ from gitops.errors import Refusal
 from stacks.records import Hold, Source
 
 if TYPE_CHECKING:
-    from forecasting.planner import Plan
+    from forecasting.capacity.planner import Plan
     from forecasting.telemetry import Demand
 
 
@@ -90,7 +90,7 @@ def make(
         holds: apps that are held though they have no `hold` of their own.
     """
     from finops.unit_price import unit_prices
-    from forecasting import planner
+    from forecasting.capacity import planner
     from policypacks.guardrails.pricing.book import PriceBook
 
     file = stack_file(root, name)

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from gitops import chart, evidence
 
 if TYPE_CHECKING:
-    from forecasting.planner import ServicePlan
-    from forecasting.replay import Replayed
+    from forecasting.capacity.planner import ServicePlan
+    from forecasting.capacity.replay import Replayed
     from gitops.planning import Planned
     from stacks import App, Capacity
 

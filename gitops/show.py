@@ -16,8 +16,8 @@ from gitops import evidence
 
 if TYPE_CHECKING:
     from finops.stack_cost import Budgets
-    from forecasting.planner import ServicePlan
-    from forecasting.replay import Replayed
+    from forecasting.capacity.planner import ServicePlan
+    from forecasting.capacity.replay import Replayed
     from forecasting.telemetry import Demand
     from gitops.engine import Line, Outcome
     from gitops.planning import Planned

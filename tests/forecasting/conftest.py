@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from forecasting import synthetic
-from forecasting.demand import Demand
+from forecasting.telemetry import synthetic
+from forecasting.telemetry.demand import Demand
 from stacks import Stack, load
 from tests.forecasting.services import END, capacity, demand_of
 

@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 import numpy as np
 import pandas as pd
 
-from forecasting.checks import regular
-from forecasting.demand import Demand
-from forecasting.tables import LongTable
+from forecasting.telemetry.checks import regular
+from forecasting.telemetry.demand import Demand
+from forecasting.telemetry.tables import LongTable
 from stacks import Capacity, Floor, Stack
 
 END = datetime(2026, 3, 30, 14, tzinfo=UTC)

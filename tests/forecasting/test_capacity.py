@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from forecasting import plan_capacity
-from forecasting.capacity import TARGETS
+from forecasting.capacity.hybrid import TARGETS
 
 
 def bursty(days: int = 9, seed: int = 0) -> pd.DataFrame:

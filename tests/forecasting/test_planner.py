@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from forecasting.demand import Demand
-from forecasting.planner import Plan, ServicePlan, plan
-from forecasting.replay import FLOOR_LEVELS, Replayed
-from forecasting.schedule import changes, stepped
+from forecasting.capacity.planner import Plan, ServicePlan, plan
+from forecasting.capacity.replay import FLOOR_LEVELS, Replayed
+from forecasting.capacity.schedule import changes, stepped
+from forecasting.telemetry.demand import Demand
 from stacks import Capacity, Stack
 from stacks.records import Hold, PlannerLimits
 from tests.forecasting.services import (

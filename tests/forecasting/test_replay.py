@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from forecasting.autoscaler import Reaction, known_peaks, run
-from forecasting.demand import Demand
-from forecasting.replay import outlooks, replay, replay_of
+from forecasting.capacity.autoscaler import Reaction, known_peaks, run
+from forecasting.capacity.replay import outlooks, replay, replay_of
+from forecasting.telemetry.demand import Demand
 from tests.forecasting.services import (
     END,
     capacity,

@@ -14,9 +14,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecasting import prometheus
-from forecasting.demand import Demand
-from forecasting.telemetry import TelemetryError, read
+from forecasting.telemetry import TelemetryError, prometheus, read
+from forecasting.telemetry.demand import Demand
 from stacks.records import Source
 
 START = datetime(2026, 3, 2, tzinfo=UTC)

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from forecasting import DemandForecaster, plan_capacity
-from forecasting.planner import Plan, plan
+from forecasting.capacity.planner import Plan, plan
 from stacks import Stack
 from tests import data_traces
 from tests.forecasting.services import demand_of, dollar

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 import stacks
-from forecasting.demand import Demand
-from forecasting.planner import Plan, ServicePlan, Status
+from forecasting.capacity.planner import Plan, ServicePlan, Status
+from forecasting.telemetry.demand import Demand
 from gitops import planning
 from gitops.checkout import stack_file
 from gitops.planning import Planned

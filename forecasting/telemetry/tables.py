@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from forecasting.demand import Finding, TelemetryError
+from forecasting.telemetry.demand import Finding, TelemetryError
 
 COLUMNS = ("time", "app", "location", "rps")
 TYPES: Any = {"time": str, "app": "category", "location": "category", "rps": str}

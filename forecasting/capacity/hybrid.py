@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from forecasting.forecaster import DemandForecaster, check
+from forecasting.quantiles.forecaster import DemandForecaster, check
 
 Array = NDArray[np.float64]
 

@@ -6,14 +6,12 @@ import urllib.parse
 from datetime import UTC, datetime
 from pathlib import Path
 
-from forecasting.checks import regular, window
-from forecasting.demand import Demand, Finding, TelemetryError
-from forecasting.prometheus import read_range
-from forecasting.tables import read_table
+from forecasting.telemetry.checks import regular, window
+from forecasting.telemetry.demand import Demand, TelemetryError
+from forecasting.telemetry.prometheus import read_range
+from forecasting.telemetry.tables import read_table
 from stacks.errors import shown
 from stacks.records import Source
-
-__all__ = ["Demand", "Finding", "TelemetryError", "read"]
 
 
 def read(

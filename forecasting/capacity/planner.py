@@ -10,9 +10,8 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from forecasting.autoscaler import Reaction, known_peaks, run
-from forecasting.demand import Demand, Finding, services
-from forecasting.replay import (
+from forecasting.capacity.autoscaler import Reaction, known_peaks, run
+from forecasting.capacity.replay import (
     FLOOR_LEVELS,
     LEVELS,
     TARGETS,
@@ -25,7 +24,8 @@ from forecasting.replay import (
     outlooks,
     replay_of,
 )
-from forecasting.schedule import stepped
+from forecasting.capacity.schedule import stepped
+from forecasting.telemetry.demand import Demand, Finding, services
 from stacks.records import Capacity, Floor, PlannerLimits, Stack
 
 MODEL = "pooled linear quantile stack 1"

@@ -16,8 +16,8 @@ from typing import Any
 
 import pandas as pd
 
-from forecasting.demand import Finding, TelemetryError
-from forecasting.tables import LongTable
+from forecasting.telemetry.demand import Finding, TelemetryError
+from forecasting.telemetry.tables import LongTable
 
 STEP = timedelta(minutes=10)
 MAX_POINTS = 10_000

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
-from forecasting.experts import (
+from forecasting.quantiles.experts import (
     HOURS,
     NAMES,
     PADDED_DAYS,
@@ -26,7 +26,7 @@ from forecasting.experts import (
     peaks,
     scales,
 )
-from forecasting.pinball import fit_quantile
+from forecasting.quantiles.pinball import fit_quantile
 
 Array = NDArray[np.float64]
 

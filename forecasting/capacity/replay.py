@@ -15,9 +15,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from forecasting.autoscaler import ROUNDING, Reaction, Run, known_peaks, run
-from forecasting.demand import Demand, services
-from forecasting.schedule import stepped
+from forecasting.capacity.autoscaler import ROUNDING, Reaction, Run, known_peaks, run
+from forecasting.capacity.schedule import stepped
+from forecasting.telemetry.demand import Demand, services
 from stacks.records import App, Capacity, PlannerLimits, Stack
 
 Array = NDArray[np.float64]
@@ -261,7 +261,7 @@ class Replay:
 
 def outlook(hourly: pd.DataFrame) -> Outlook:
     """The week after `hourly` ends, seen from there."""
-    from forecasting.forecaster import DemandForecaster
+    from forecasting.quantiles.forecaster import DemandForecaster
 
     forecaster = DemandForecaster(LEVELS).fit(hourly)
     quantiles = forecaster.predict(168).to_numpy().reshape(168, hourly.shape[1], len(LEVELS))

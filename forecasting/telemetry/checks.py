@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 import numpy as np
 import pandas as pd
 
-from forecasting.demand import Demand, Finding, TelemetryError, services
-from forecasting.tables import LongTable
+from forecasting.telemetry.demand import Demand, Finding, TelemetryError, services
+from forecasting.telemetry.tables import LongTable
 
 HOUR = pd.Timedelta(hours=1)
 STEPS_MINUTES = (60, 30, 20, 15, 12, 10, 6, 5, 4, 3, 2, 1)

@@ -1,0 +1,1 @@
+"""From demand to capacity: floor, ceiling and target, chosen by replay."""
