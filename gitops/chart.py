@@ -33,6 +33,15 @@ class Band:
     style: str
 
 
+@dataclass(frozen=True)
+class Dots:
+    """Single values to look at; NaN where there is none."""
+
+    label: str
+    values: Sequence[float]
+    style: str
+
+
 def nice_step(top: float, ticks: int = 4) -> float:
     """A round distance of about `top / ticks`: 1, 2 or 5 times a power of ten."""
     raw = max(top, 1e-9) / ticks
@@ -62,6 +71,7 @@ def time_chart(
     start: datetime,
     lines: Sequence[Line],
     bands: Sequence[Band] = (),
+    dots: Dots | None = None,
     *,
     now_index: int | None = None,
     unit: str = "",
@@ -80,6 +90,14 @@ def time_chart(
             for line in lines
         ),
     ]
+    if dots is not None:
+        parts += (
+            titled(
+                "circle", dots.style, f'cx="{frame.x(i)}" cy="{frame.y(value)}" r="3"', dots.label
+            )
+            for i, value in enumerate(dots.values)
+            if math.isfinite(value)
+        )
     if now_index is not None:
         x = frame.x(now_index)
         parts.append(frame.upright(now_index, "now"))

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gitops import chart, evidence
+from gitops import chart, evidence, typical
 
 if TYPE_CHECKING:
     from forecasting.capacity.planner import ServicePlan
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 TEMPLATE = Path(__file__).with_name("report.html.j2")
 PAST_DAYS = 14
 LOWEST, HIGHEST = 0.5, 0.99
+COVERED = (0.5, 0.95, 0.99)
+MOST_MISSES = 3
 
 
 def page(planned: Planned) -> str:
@@ -87,6 +89,8 @@ def row(service: ServicePlan, planned: Planned) -> dict[str, Any]:
         "reason": service.reason,
         "serving": serving(app),
         "chart": picture(service, app),
+        "days": typical.days(service, app),
+        "wrong": wrong(service),
         "replay": [replay_row(policy) for policy in service.replay],
         "findings": [str(finding) for finding in service.findings],
     }
@@ -115,6 +119,23 @@ def replay_row(policy: Replayed) -> dict[str, Any]:
     }
 
 
+def wrong(service: ServicePlan) -> dict[str, Any] | None:
+    """How often demand stayed below the forecasts of the days before, and the worst hours."""
+    seen = service.hindsight
+    covered = {level: seen.covered(level) for level in COVERED}
+    if any(share is None for share in covered.values()):
+        return None
+    return {
+        "days": len(seen.hours) // 24,
+        "covered": [f"{share:.1%} below the {level:.0%} line" for level, share in covered.items()],
+        "misses": [
+            f"{miss.at:%a %d %b %H:%M}: {miss.asked_rps:,.0f} rps came, {miss.expected_rps:,.0f} at "
+            f"{HIGHEST:.0%} was expected"
+            for miss in seen.misses(HIGHEST, MOST_MISSES)
+        ],
+    }
+
+
 def picture(service: ServicePlan, app: App) -> Any:
     """Demand of the last days and the forecast, in requests a second, with the capacity in steps."""
     from markupsafe import Markup
@@ -130,6 +151,12 @@ def picture(service: ServicePlan, app: App) -> Any:
         chart.Line("demand", [*map(float, history), *[math.nan] * ahead], "demand"),
     ]
     bands = []
+    told = service.hindsight.hours.reindex(history.index)
+    dots = told["demand"].where(told["demand"] > told[HIGHEST])
+    marks = chart.Dots("above the 99 % forecast of the day before", dots.tolist(), "miss")
+    if told[LOWEST].notna().any():
+        low, high = (told[level].tolist() for level in (LOWEST, HIGHEST))
+        bands.append(chart.Band("forecast of the day before, 50 to 99 %", low, high, "told"))
     if ahead:
         low, high = (forecast[level].tolist() for level in (LOWEST, HIGHEST))
         lines.append(chart.Line("forecast, median", [*gap, *low], "median"))
@@ -145,7 +172,7 @@ def picture(service: ServicePlan, app: App) -> Any:
         ceiling = [service.after.ceiling * per_replica] * len(times)
         lines.append(chart.Line("ceiling", ceiling, "ceiling"))
     return Markup(  # noqa: S704  (chart.py escapes what it is given)
-        chart.time_chart(start, lines, bands, now_index=past, unit="rps")
+        chart.time_chart(start, lines, bands, marks, now_index=past, unit="rps")
     )
 
 

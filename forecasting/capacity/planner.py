@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from forecasting.capacity.autoscaler import Reaction, known_peaks, run
+from forecasting.capacity.hindsight import Hindsight, hindsight
 from forecasting.capacity.replay import (
     FLOOR_LEVELS,
     LEVELS,
@@ -60,6 +61,8 @@ class ServicePlan:
     history: pd.Series[float]
     """Hourly peaks of the window, rps."""
     replay: tuple[Replayed, ...]
+    hindsight: Hindsight
+    """What was forecast of the replayed days, beside what came."""
     usd_month_before: float | None
     usd_month_after: float | None
     """Mean replicas of the last seven days under each capacity, 730 hours; None: no price."""
@@ -144,6 +147,7 @@ class _Planner:
             forecast=self._forecast(),
             history=self._history(),
             replay=rows,
+            hindsight=self._hindsight(replayed),
             usd_month_before=self._usd_month(before, price),
             usd_month_after=self._usd_month(after, price),
             findings=self._findings(after),
@@ -189,6 +193,9 @@ class _Planner:
         return replay_of(
             self._service, self.stack.apps[self.app], self._limits, self.demand, self.past
         )
+
+    def _hindsight(self, replayed: Replay | None) -> Hindsight:
+        return hindsight(self._history(), replayed.days if replayed else (), self._column or 0)
 
     def _findings(self, after: Capacity | None) -> tuple[Finding, ...]:
         found = self.demand.findings_of(self.app, self.location)

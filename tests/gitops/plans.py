@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 import stacks
+from forecasting.capacity.hindsight import hindsight
 from forecasting.capacity.planner import Plan, ServicePlan, Status
 from forecasting.telemetry.demand import Demand
 from gitops import planning
@@ -63,6 +64,7 @@ class Planner:
             forecast=pd.DataFrame(),
             history=nothing,
             replay=(),
+            hindsight=hindsight(nothing, (), 0),
             usd_month_before=1000.0,
             usd_month_after=900.0 if status == "changed" else 1000.0,
             findings=(),
