@@ -7,7 +7,7 @@ Everything that reads a stack file reads it through these records; unknown keys 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import date
 from typing import Annotated, Literal
 
@@ -24,6 +24,8 @@ from stacks.machines import gpu_machine
 
 HOURS_A_WEEK = 168
 WEEKDAY_SHARE = 5 / 7
+ROUNDING = 0.005
+"""Shares that people write may miss 1 by as much."""
 REGION = r"[a-z]{2,}(-[a-z]+)+-?\d+"
 
 AppName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,29}[a-z0-9]$")]
@@ -37,6 +39,13 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Modality = Literal["image", "audio", "text", "tabular", "multimodal"]
 DataClass = Literal["public", "internal", "personal", "sensitive"]
 Gpu = Literal["t4", "a10g", "l4", "l40s", "a100", "h100"]
+UserArea = Literal[
+    "us-east", "us-central", "us-west", "canada", "mexico", "brazil", "south-america",
+    "uk", "eu-west", "eu-central", "eu-south", "eu-north", "eu-east",
+    "middle-east", "africa-north", "africa-west", "africa-east", "africa-south",
+    "india", "southeast-asia", "china", "japan", "korea", "oceania",
+]  # fmt: skip
+"""Where users are, as coarse as the country report of an app's analytics."""
 Money = Annotated[float, Field(gt=0)]
 
 
@@ -110,6 +119,10 @@ class PlannerLimits(Record):
     """With less telemetry the planner keeps what stands."""
     max_changes_a_day: int = Field(default=6, ge=0, le=24)
     """How often the floor may change within a day: each change is a scheduled action."""
+    min_move_share: Share = 0.1
+    """An app is moved to another place only if that saves this share of what it costs there."""
+    min_move_usd: float = Field(default=100, ge=0)
+    """And at least this many USD a month."""
 
 
 class Portfolio(Record):
@@ -134,6 +147,8 @@ class Portfolio(Record):
     clusters: dict[Region, Cluster] = {}
     """Cluster choices by region; a region without an entry has the defaults."""
     limits: PlannerLimits = PlannerLimits()
+    quotas: dict[Location, dict[Gpu, Annotated[int, Field(ge=0)]]] = {}
+    """GPUs that the cloud lets the account run at a place; what is absent is not limited."""
 
     def cluster(self, region: str) -> Cluster:
         return self.clusters.get(region, Cluster())
@@ -160,8 +175,45 @@ class Source(Record):
         return self
 
 
+class TableSource(Record):
+    """Several figures of each service, measured together: `path`, or `url` and `queries`."""
+
+    url: str | None = None
+    """Address of a Prometheus server."""
+    path: str | None = None
+    """A CSV or Parquet file with a column for each figure; relative to the repository."""
+
+    def check(self, needed: tuple[str, ...], queries: Collection[str]) -> None:
+        """Refuse a source that cannot deliver what is needed."""
+        if (self.url is None) == (self.path is None):
+            raise ValueError("give either url and queries (Prometheus) or path (a file)")
+        if self.path is not None and queries:
+            raise Misfit([(("queries",), "belong to a url, and this source is a path; remove it")])
+        missing = ", ".join(name for name in needed if name not in queries)
+        if self.url is not None and missing:
+            raise Misfit([(("queries",), f"{missing} is missing; add one in PromQL")])
+
+
+class ServingSource(TableSource):
+    """What replicas were asked for and how fast they answered."""
+
+    queries: dict[
+        Literal[
+            "rps", "replicas", "latency_p95_ms",
+            "utilisation", "batch", "tokens_in", "tokens_out",
+        ],
+        str,
+    ] = {}  # fmt: skip
+    """PromQL for each figure, with one series for each `app` and `location` label."""
+
+    @model_validator(mode="after")
+    def _delivers(self) -> ServingSource:
+        self.check(("rps", "replicas", "latency_p95_ms"), self.queries)
+        return self
+
+
 class Telemetry(Record):
-    """Where demand, latency, spend and inference logs are read; what is absent is not monitored."""
+    """Where each kind of telemetry is read; what is absent is not monitored."""
 
     window_days: int = Field(default=28, ge=1, le=400)
     """How much history the planner reads."""
@@ -169,6 +221,8 @@ class Telemetry(Record):
     latency: Source | None = None
     spend: Source | None = None
     inference_logs: Source | None = None
+    serving: ServingSource | None = None
+    """Load, replicas and latency, from which `fairweather sizing` learns what a replica serves."""
 
 
 class ModelRef(Record):
@@ -222,6 +276,27 @@ class Slo(Record):
     """95 of 100 requests are answered within it."""
     max_shortfall: Share = 0.01
     """Share of demand that may lie above capacity."""
+    network_p95_ms: float | None = Field(default=None, gt=0)
+    """The part of it that the network may take, there and back; without it no place is judged."""
+
+    @model_validator(mode="after")
+    def _leaves_time_to_answer(self) -> Slo:
+        if self.network_p95_ms is not None and self.network_p95_ms >= self.latency_p95_ms:
+            problem = f"{self.network_p95_ms:g} leaves nothing of latency_p95_ms; give it less"
+            raise Misfit([(("network_p95_ms",), problem)])
+        return self
+
+
+class Placement(Record):
+    """Where else an app could run, and on what, for `fairweather place`."""
+
+    candidates: tuple[Location, ...] = ()
+    """Regions and Local Zones to consider; without any, the places of all apps."""
+    rps_per_replica: dict[Gpu, Annotated[float, Field(gt=0)]] = {}
+    """What one replica serves inside the SLO on other GPUs; those without a claim are not considered."""
+    min_locations: int = Field(default=1, ge=1)
+    """How many places the app needs for the loss of one."""
+    moves: Literal["allowed", "never"] = "allowed"
 
 
 class Hold(Record):
@@ -252,6 +327,9 @@ class App(Record):
     tags: dict[str, str] = {}
     """Tags of the app's resources, beside those of the portfolio."""
     hold: Hold | None = None
+    users: dict[UserArea, Share] = {}
+    """Share of the requests that comes from each area; without it no place is judged."""
+    placement: Placement = Placement()
 
     @property
     def locations(self) -> tuple[str, ...]:
@@ -266,6 +344,14 @@ class App(Record):
             raise Misfit(((i,), f"{place} stands there already; remove one") for i, place in twice)
         return places
 
+    @field_validator("users")
+    @classmethod
+    def _users_are_all(cls, users: dict[UserArea, Share]) -> dict[UserArea, Share]:
+        total = sum(users.values())
+        if users and abs(total - 1) > ROUNDING:
+            raise ValueError(f"the shares add up to {total:g}; make them 1")
+        return users
+
     @model_validator(mode="after")
     def _machines_are_sold(self) -> App:
         if isinstance(self.serving, GpuServing):
@@ -274,6 +360,17 @@ class App(Record):
                     gpu_machine(place, self.serving.gpu, self.serving.gpus_per_replica)
                 except LookupError as error:
                     raise Misfit([(("serving", "gpu"), f"{place} has {error}")]) from None
+        return self
+
+    @model_validator(mode="after")
+    def _claims_are_of_other_gpus(self) -> App:
+        own = self.serving.gpu if isinstance(self.serving, GpuServing) else None
+        at = ("placement", "rps_per_replica")
+        if own is None and self.placement.rps_per_replica:
+            raise Misfit([(at, "is for GPU apps, and this one is serverless; remove it")])
+        if own in self.placement.rps_per_replica:
+            problem = "is the GPU that the app has; its claim stands under serving, so remove this"
+            raise Misfit([((*at, own), problem)])
         return self
 
     @model_validator(mode="after")
@@ -417,6 +514,8 @@ class ModelVersion(Record):
     sensitive_domain: bool = False
     licence: str
     training_pipeline: str
+    inference_pipeline: str | None = None
+    """What turns a request into an answer, where that is more than the image."""
     datasets: tuple[Dataset, ...] = ()
     evidence: tuple[Evidence, ...] = ()
     rollback_to: Version | None = None
