@@ -64,6 +64,7 @@ def card(root: Path, model: ModelVersion, day: date) -> str:
         "image": [model.image],
         "weights": [model.artifact, model.digest],
         "trained by": [model.training_pipeline],
+        "answers by": [model.inference_pipeline or "its image alone"],
         "trained on": list(map(_dataset, model.datasets)) or ["not said"],
         "evidence": list(_evidence(root, model)) or ["none"],
         "rolls back to": [model.rollback_to or "no version is named"],
@@ -93,21 +94,32 @@ def _evidence(root: Path, model: ModelVersion) -> Iterator[str]:
 def figures(evidence: Mapping[str, Any]) -> dict[str, dict[str, str]]:
     """The counts of fairness evidence as rates, by comparison and slice; what is no count says so."""
     found: dict[str, dict[str, str]] = {}
-    for item in _mappings(evidence.get("comparisons")):
+    for item in mappings(evidence.get("comparisons")):
         what = f"{item.get('metric')} by {item.get('attribute')} ({item.get('modality')})"
-        for entry in _mappings(item.get("slices")):
-            rate = _rate(entry.get("k"), entry.get("n"))
-            found.setdefault(what, {})[str(entry.get("slice"))] = rate
+        for entry in mappings(item.get("slices")):
+            found.setdefault(what, {})[str(entry.get("slice"))] = _rate(entry)
     return found
 
 
-def _mappings(value: Any) -> list[Mapping[str, Any]]:
+def mappings(value: Any) -> list[Mapping[str, Any]]:
+    """The maps of a list; nothing where it is none."""
     return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list) else []
 
 
-def _rate(k: Any, n: Any) -> str:
-    whole = all(isinstance(count, int) and not isinstance(count, bool) for count in (k, n))
-    return f"{k / n:.1%} of {n:,}" if whole and 0 <= k <= n and n > 0 else f"no count: {k} of {n}"
+def _rate(entry: Mapping[str, Any]) -> str:
+    counted = counts(entry)
+    if counted is None:
+        return f"no count: {entry.get('k')} of {entry.get('n')}"
+    k, n = counted
+    return f"{k / n:.1%} of {n:,}"
+
+
+def counts(entry: Mapping[str, Any]) -> tuple[int, int] | None:
+    """(k, n) of a slice; None where they are no counts."""
+    k, n = entry.get("k"), entry.get("n")
+    if type(k) is not int or type(n) is not int:  # True and 1.0 are no counts
+        return None
+    return (k, n) if 0 <= k <= n and n > 0 else None
 
 
 @dataclass(frozen=True)
