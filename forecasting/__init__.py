@@ -5,13 +5,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from forecasting.capacity.hybrid import plan_capacity
+    from forecasting.purchase.commitment import plan_commitment
     from forecasting.quantiles.forecaster import DemandForecaster
+    from forecasting.spend.forecaster import SpendForecaster
 
-__all__ = ["DemandForecaster", "plan_capacity"]
+__all__ = ["DemandForecaster", "SpendForecaster", "plan_capacity", "plan_commitment"]
 
 _HOMES = {
     "DemandForecaster": "forecasting.quantiles.forecaster",
+    "SpendForecaster": "forecasting.spend.forecaster",
     "plan_capacity": "forecasting.capacity.hybrid",
+    "plan_commitment": "forecasting.purchase.commitment",
 }
 
 
