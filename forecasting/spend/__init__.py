@@ -1,0 +1,1 @@
+"""What the month will have cost, and days that cost more than they should."""
