@@ -44,3 +44,15 @@ def contrast(first: Rate, second: Rate, weight: float, z: float) -> tuple[float,
     below = math.hypot(p1 - low1, weight * (high2 - p2))
     above = math.hypot(high1 - p1, weight * (p2 - low2))
     return centre - below, centre + above
+
+
+def sample_size(p1: float, p2: float, weight: float, margin: float, z: float, miss: float) -> int:
+    """Samples of each of two groups that decide, but for a share `miss`, a contrast which lies `margin` from its limit.
+
+    The usual normal formula (Fleiss, Levin and Paik, Statistical Methods for Rates and Proportions, 2003, chapter 4):
+    n = (p1 (1 - p1) + weight^2 p2 (1 - p2)) ((z + z_miss) / margin)^2.
+    """
+    variance = p1 * (1 - p1) + weight * weight * p2 * (1 - p2)
+    # A rate that was seen to be 0 or 1 still varies: Agresti and Coull (1998) add two of each.
+    variance = max(variance, z**2 * margin / 4)
+    return math.ceil(variance * ((z + NormalDist().inv_cdf(1 - miss)) / margin) ** 2)

@@ -144,6 +144,30 @@ def test_intervals_hold_their_estimate(n1, share1, n2, share2, weight):
     assert low - 1e-9 <= first.value - weight * second.value <= high + 1e-9
 
 
+def test_a_gap_close_to_the_limit_is_said_to_be_so():
+    close = evidence(comparisons=[compared(lighter=(9100, 10000), darker=(8600, 10000))])
+    [message] = messages("fairness-is-decided", service(close))
+    assert "The gap lies close to the limit: far more than 1,114 of lighter and of darker" in message
+
+
+@pytest.mark.parametrize(
+    ("metric", "better", "worse"),
+    [("true_positive_rate", 0.9, 0.8), ("selection_rate", 0.4, 0.24), ("error_rate", 0.05, 0.15)],
+)
+def test_the_stated_number_of_samples_decides_nine_times_in_ten(metric, better, worse):
+    """By simulation with a fixed seed: no gap passes, and one of twice the tolerance fails."""
+    rng, draws, z = np.random.default_rng(11), 400, critical(0.95, 1)
+    n = fairness.requirement(max(better, worse), 2, POLICY.tolerances[metric], z)
+
+    def share(rates, verdict):
+        drawn = rng.binomial(n, rates, size=(draws, 2))
+        found = [verdicts(compared(metric, a=(int(a), n), b=(int(b), n))) for a, b in drawn]
+        return sum(one == [verdict] for one in found) / draws
+
+    assert share([better, better], "pass") > 0.88
+    assert share([better, worse], "fail") > 0.88
+
+
 def test_wrong_blocks_and_wrong_passes_are_rare():
     """By simulation with a fixed seed: 3 slices of 2,000; at no gap, and at a gap on the tolerance."""
     rng, draws = np.random.default_rng(7), 400
@@ -181,7 +205,8 @@ def test_too_little_evidence_blocks_unless_the_owners_say_otherwise():
     few = evidence(comparisons=[compared(lighter=(91, 100), darker=(90, 100))])
     [message] = messages("fairness-is-decided", service(few))
     assert (
-        "too few to tell from a difference of 0.05. Measure more of lighter and darker." in message
+        "too few to tell from a difference of 0.05. "
+        "Measure 1,014 more of lighter and 1,014 more of darker." in message
     )
     assert RULES["fairness-is-decided"].level == "mandatory"
     lenient = replace(THRESHOLDS, fairness=replace(POLICY, insufficient="advisory"))
