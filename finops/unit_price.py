@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from policypacks.guardrails.pricing.book import PriceBook
-from stacks.machines import gpu_machine
+from stacks.machines import SYSTEM_MACHINES, gpu_machine
 from stacks.records import App, GpuServing, ServerlessServing, Stack
 
 HOURS_A_MONTH = 730
@@ -20,6 +20,48 @@ def unit_prices(stack: Stack, book: PriceBook) -> Callable[[str, str], float | N
 
     def price(app: str, location: str) -> float | None:
         return replica_hour_usd(stack.apps[app], location, book)
+
+    return price
+
+
+def gpu_prices(stack: Stack, book: PriceBook) -> Callable[[str, str, str], float | None]:
+    """A function (app, location, GPU) -> USD for one replica-hour, were it to run there and on that.
+
+    What stands where a GPU would is ignored for an app without one.
+    """
+
+    def price(app: str, location: str, gpu: str) -> float | None:
+        asked = stack.apps[app]
+        if isinstance(asked.serving, GpuServing):
+            serving = asked.serving.model_copy(update={"gpu": gpu})
+            asked = asked.model_copy(update={"serving": serving})
+        return replica_hour_usd(asked, location, book)
+
+    return price
+
+
+def cluster_prices(stack: Stack, book: PriceBook) -> Callable[[str], float | None]:
+    """A function region -> USD an hour for a cluster before any app runs on it.
+
+    That is the control plane, the nodes of its own services and, on AWS, a balancer and a NAT gateway.
+    """
+
+    def price(region: str) -> float | None:
+        cloud = region.split(":", maxsplit=1)[0]
+        choices = stack.portfolio.cluster(region)
+        machine = choices.system_instance or SYSTEM_MACHINES[cloud].name
+        node = book.hourly(machine, region)
+        parts = [
+            book.price("cluster", "eks" if cloud == "aws" else "gke", region),
+            None if node is None else node * choices.system_nodes,
+        ]
+        if cloud == "aws":
+            parts += [
+                book.price("load-balancer", "application", region),
+                book.price("nat", "gateway", region),
+            ]
+        known = [part for part in parts if part is not None]
+        return sum(known) if len(known) == len(parts) else None
 
     return price
 

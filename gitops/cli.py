@@ -154,6 +154,11 @@ def parser() -> argparse.ArgumentParser:
     )
     replay.add_argument("--json", action="store_true", help="for machines")
 
+    placement_options(command(
+        "place", "placement_commands:place", "Where apps should run, on which GPU, and what each promise costs.",
+        "fairweather place prod --demand build/demand-prod.csv.gz --network rtt.csv",
+    ))  # fmt: skip
+
     telemetry = command(
         "telemetry", "plan_commands:telemetry", "Read the telemetry of a stack and say what is wrong with it.",
         "fairweather telemetry dev --synthesize build/demand-dev.csv.gz",
@@ -290,6 +295,25 @@ def demand_options(made: argparse.ArgumentParser) -> None:
     made.add_argument("--at", metavar="TIME", help="plan as of this time, UTC (default: now)")
     made.add_argument(
         "--prices", type=Path, metavar="CSV", help="your own prices, on top of the built-in book"
+    )
+
+
+def placement_options(place: argparse.ArgumentParser) -> None:
+    demand_options(place)
+    place.add_argument(
+        "--users", type=Path, metavar="CSV",
+        help="where users are, as app,area,share and perhaps hour (UTC), instead of `users` in the stack file",
+    )  # fmt: skip
+    place.add_argument(
+        "--network", type=Path, metavar="CSV",
+        help="measured network times, as area,location,network_ms (there and back, p95), on top of the estimates",
+    )  # fmt: skip
+    place.add_argument(
+        "--write", action="store_true", help="make the moves in the stack file, for people to review"
+    )
+    place.add_argument("--json", action="store_true", help="for machines")
+    place.add_argument(
+        "--report", type=Path, metavar="HTML", help="also write a page that opens offline"
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 MENDABLE = (
     "stacks.errors.ContractError",
     "forecasting.telemetry.demand.TelemetryError",
+    "forecasting.placement.tables.PlacementError",
     "gitops.engine.EngineError",
     "gitops.git.GitError",
     "gitops.forge.ForgeError",

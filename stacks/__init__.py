@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from stacks.models import Service, evidence, load_model, service
     from stacks.reading import config_values, load, parse
     from stacks.splicing import WriteRefused
-    from stacks.writer import write_capacity
+    from stacks.writer import write_capacity, write_keys
 
 __all__ = [
     "App",
@@ -40,6 +40,7 @@ __all__ = [
     "parse",
     "service",
     "write_capacity",
+    "write_keys",
 ]
 
 # What reads YAML comes when it is asked for: ruamel.yaml would double the time of this import.
@@ -47,7 +48,7 @@ _HOMES = {
     **dict.fromkeys(("config_values", "load", "parse"), "stacks.reading"),
     **dict.fromkeys(("Service", "evidence", "load_model", "service"), "stacks.models"),
     "WriteRefused": "stacks.splicing",
-    "write_capacity": "stacks.writer",
+    **dict.fromkeys(("write_capacity", "write_keys"), "stacks.writer"),
 }
 
 

@@ -53,18 +53,23 @@ def write_capacity(
     path: Path, capacity: Mapping[str, Mapping[str, Capacity]], *, dry_run: bool = False
 ) -> str:
     """Make `fairweather:capacity` say exactly this; returns the unified diff, '' for no change."""
+    wanted = {
+        app: {place: item.model_dump(mode="json") for place, item in places.items()}
+        for app, places in capacity.items()
+        if places
+    }
+    return write_keys(path, {CAPACITY: wanted}, dry_run=dry_run)
+
+
+def write_keys(path: Path, edits: Edits, *, dry_run: bool = False) -> str:
+    """`rewrite` a file; returns the unified diff, '' for no change."""
     source = shown(path)
     data = _read(path)
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError:
         raise WriteRefused(f"{source}: not written: not UTF-8 text; save it as UTF-8") from None
-    wanted = {
-        app: {place: item.model_dump(mode="json") for place, item in places.items()}
-        for app, places in capacity.items()
-        if places
-    }
-    result = rewrite(text, {CAPACITY: wanted}, source)
+    result = rewrite(text, edits, source)
     if result != text and not dry_run:
         _replace(path, data, result.encode("utf-8"))
     return unified(text, result, source)

@@ -17,6 +17,7 @@ COMMANDS = (
     "up",
     "cost",
     "replay",
+    "place",
     "telemetry",
     "model",
     "sandbox",
