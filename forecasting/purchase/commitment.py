@@ -136,3 +136,18 @@ def newsvendor(demand: Array, running: Array, ratio: float) -> float:
     # The smallest amount that is exceeded in no more than `ratio` of the hours.
     place = int(np.ceil((1 - ratio) * len(above) - 1e-9)) - 1
     return max(0.0, float(above[max(place, 0)])) if ratio < 1 else 0.0
+
+
+def saved(coming: Outlook, running: Array, amount: float, ratio: float) -> Array:
+    """[scenario] what a commitment of `amount` saves over its term against on-demand hours.
+
+    In hours of on-demand price, as `amount` is in units; negative where it goes unused too often.
+    """
+    served = np.clip(coming.demand() - running[:, None], 0.0, amount).mean(axis=2).sum(axis=1)
+    return np.asarray(HOURS_A_MONTH * (served - ratio * amount * len(running)))
+
+
+def saved_at(coming: Outlook, running: Array, amount: float, ratio: float, level: float) -> float:
+    """`saved` if demand is from now on `level` times what it was in the last four weeks."""
+    fixed = Outlook(coming.hours, np.full((1, len(running)), level))
+    return float(saved(fixed, running, amount, ratio)[0])

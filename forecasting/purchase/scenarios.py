@@ -25,6 +25,8 @@ MEMORY_WEEKS = (4, 13, 52)
 """Half-lives of the memories that tell the trend."""
 LEVEL_WEEKS = 4
 """Weeks that make a level when a peak is looked for."""
+LEAST_MONTHS_FALLING = 3.0
+"""A fall that is younger is spread over this: a holiday is no decline."""
 TREND_SD = 0.05
 """Standard deviation of a year's trend around what the past tells, in log change a month."""
 PATHS_A_TREND = 9
@@ -73,8 +75,7 @@ def known(history: pd.Series[float]) -> Array:
         raise ValueError("history needs a DatetimeIndex with one row an hour")
     if len(index) > 1 and (np.diff(index.as_unit("s").asi8) != 3600).any():
         raise ValueError("history is not one row an hour, in order; resample it to hours")
-    values = history.to_numpy(float)
-    values = values[~np.isnan(values)]
+    values: Array = np.array(history.dropna(), dtype=np.float64)
     if not len(values):
         raise ValueError("history has no measured hour; give the demand of some weeks")
     if (values < 0).any() or np.isinf(values).any():
@@ -86,9 +87,8 @@ def weekly_levels(history: pd.Series[float]) -> Array:
     """Mean of each whole week up to the end; weeks without a measured hour are left out."""
     weeks = len(history) // HOURS_A_WEEK
     table = history.to_numpy(float)[len(history) - weeks * HOURS_A_WEEK :]
-    table = table.reshape(weeks, HOURS_A_WEEK)
-    table = table[~np.isnan(table).all(axis=1)]
-    return np.asarray(np.nanmean(table, axis=1), float) if len(table) else np.empty(0)
+    levels = pd.DataFrame(table.reshape(weeks, HOURS_A_WEEK)).mean(axis=1)
+    return np.array(levels.dropna().tolist())
 
 
 def trends_of(levels: Array) -> Array:
@@ -103,5 +103,5 @@ def trends_of(levels: Array) -> Array:
     smooth = np.convolve(logs, np.ones(width) / width, "valid")
     months_since = (len(smooth) - 1 - int(smooth.argmax())) / WEEKS_A_MONTH
     if months_since:
-        trends.append((smooth[-1] - smooth.max()) / max(months_since, 1.0))
+        trends.append((smooth[-1] - smooth.max()) / max(months_since, LEAST_MONTHS_FALLING))
     return np.asarray(np.clip(trends, STEEPEST_FALL, STEEPEST_RISE), float)
