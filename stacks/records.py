@@ -219,6 +219,9 @@ class Telemetry(Record):
     """How much history the planner reads."""
     demand: Source
     latency: Source | None = None
+    """p95 latency by service, in the column `latency_p95_ms`, in milliseconds."""
+    errors: Source | None = None
+    """Share of requests that failed, 0 to 1, by service, in the column `errors`."""
     spend: Source | None = None
     inference_logs: Source | None = None
     serving: ServingSource | None = None
