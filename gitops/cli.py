@@ -10,6 +10,7 @@ import argparse
 import importlib
 import os
 import sys
+from datetime import date
 from pathlib import Path
 
 MODEL_FACTS = {
@@ -144,6 +145,13 @@ def parser() -> argparse.ArgumentParser:
         "--prices", type=Path, metavar="CSV", help="your own prices, on top of the built-in book"
     )
 
+    commitments = command(
+        "commitments", "purchase_commands:commitments",
+        "What to commit to for a year, pool by pool, and what it loses if demand falls; buys nothing.",
+        "fairweather commitments prod --demand build/demand-prod.csv.gz --active commitments.csv",
+    )  # fmt: skip
+    commitment_options(commitments)
+
     replay = command(
         "replay", "plan_commands:replay", "What this plan and the rules in use would have cost and dropped.",
         "fairweather replay dev --days 28",
@@ -171,9 +179,30 @@ def parser() -> argparse.ArgumentParser:
         "--seed", type=int, default=7, help="of the synthetic demand (default: 7)"
     )
 
+    sizing = command(
+        "sizing", "sizing_commands:sizing", "What a replica serves inside the SLO, measured, beside what the stack file claims.",
+        "fairweather sizing dev --serving build/serving-dev.csv.gz",
+    )  # fmt: skip
+    sizing.add_argument(
+        "--serving", metavar="FILE", help="instead of the source in fairweather:telemetry"
+    )
+    sizing.add_argument("--at", metavar="TIME", help="as of this time, UTC (default: now)")
+    sizing.add_argument("--check", action="store_true", help="exit 1 when a claim is too high")
+    sizing.add_argument("--json", action="store_true", help="for machines")
+
+    spend_options(command(
+        "spend", "spend_commands:spend", "The running month against its budgets, and days that cost too much.",
+        "fairweather spend dev --by team --billing build/billing-dev.parquet",
+    ))  # fmt: skip
+
     model_actions(command(
         "model", "model_commands:show", "Ask the model registry: versions, their evidence, where to roll back to.",
         "fairweather model verify", stack=False,
+    ))  # fmt: skip
+
+    evidence_actions(command(
+        "evidence", "fairness_commands:judge", "Make evidence from logs, judge it as the gate does, watch what is deployed.",
+        "fairweather evidence judge models/scene-caption/evidence/2.3.1-fairness.json", stack=False,
     ))  # fmt: skip
 
     box = command(
@@ -206,6 +235,81 @@ def parser() -> argparse.ArgumentParser:
         "--folder", type=Path, help="where to put the clone (default: a new temporary folder)"
     )
     return top
+
+
+def evidence_actions(evidence: argparse.ArgumentParser) -> None:
+    """How evidence is made and judged."""
+    actions = evidence.add_subparsers(title="actions", metavar="ACTION", required=True)
+
+    def action(name: str, summary: str, example: str) -> argparse.ArgumentParser:
+        made = actions.add_parser(
+            name,
+            help=summary,
+            description=summary,
+            epilog=f"example:\n  {example}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        made.set_defaults(run=f"fairness_commands:{name}")
+        return made
+
+    def logged(made: argparse.ArgumentParser) -> None:
+        made.add_argument("name", metavar="NAME", help="a folder in models/")
+        made.add_argument("version", metavar="VERSION", nargs="?", help="default: the newest")
+        made.add_argument(
+            "--logs", type=Path, nargs="+", required=True, metavar="FILE",
+            help="Parquet or CSV with time, model, version, digest, the attributes, and prediction (and label), "
+            "words and word_errors, or hit",
+        )  # fmt: skip
+        made.add_argument(
+            "--attributes", required=True, metavar="A,B", help="columns with the slices"
+        )
+        made.add_argument(
+            "--metric", metavar="NAME", help="what a column `hit` counts, such as recall_at_10"
+        )
+
+    fairness = action(
+        "fairness", "Count predictions by slice, as evidence that is bound to the version's digest.",
+        "fairweather evidence fairness skin-check --logs build/september.parquet --attributes skin_tone,gender "
+        "--from 2026-09-01 --to 2026-09-30 --population 'all patients of September' --output build/fairness.json",
+    )  # fmt: skip
+    logged(fairness)
+    fairness.add_argument(
+        "--from", dest="start", type=date.fromisoformat, required=True, metavar="DAY"
+    )
+    fairness.add_argument("--to", dest="end", type=date.fromisoformat, required=True, metavar="DAY")
+    fairness.add_argument(
+        "--population", required=True, metavar="TEXT", help="whom the log stands for, in words"
+    )
+    fairness.add_argument(
+        "--intersections", action="store_true", help="also every combination of two attributes"
+    )
+    fairness.add_argument(
+        "--valid-days", type=int, default=90, metavar="N", help="until it expires (default: 90)"
+    )
+    fairness.add_argument("--output", type=Path, metavar="FILE", help="where to keep the evidence")
+    judge = action(
+        "judge", "What the gate says of an evidence file; exit 1 where it would block.",
+        "fairweather evidence judge models/scene-caption/evidence/2.3.1-fairness.json --page build/fairness.html",
+    )  # fmt: skip
+    judge.add_argument("file", type=Path, metavar="FILE")
+    judge.add_argument("--sensitive", action="store_true", help="of a sensitive domain")
+    judge.add_argument("--json", action="store_true", help="for machines")
+    for made in (fairness, judge):
+        made.add_argument(
+            "--page", type=Path, metavar="HTML", help="also a page with plots that opens offline"
+        )
+    watch = action(
+        "watch", "What live logs show of each gap, true at every hour at once; exit 1 on an alarm.",
+        "fairweather evidence watch skin-check --logs build/live.parquet --attributes skin_tone --tolerance 0.05",
+    )  # fmt: skip
+    logged(watch)
+    watch.add_argument(
+        "--tolerance", type=float, default=0.05, help="largest gap that is allowed (default: 0.05)"
+    )
+    watch.add_argument(
+        "--confidence", type=float, default=0.95, help="of all hours together (default: 0.95)"
+    )
+    watch.add_argument("--json", action="store_true", help="for machines")
 
 
 def model_actions(model: argparse.ArgumentParser) -> None:
@@ -309,11 +413,72 @@ def placement_options(place: argparse.ArgumentParser) -> None:
         help="measured network times, as area,location,network_ms (there and back, p95), on top of the estimates",
     )  # fmt: skip
     place.add_argument(
-        "--write", action="store_true", help="make the moves in the stack file, for people to review"
+        "--write",
+        action="store_true",
+        help="make the moves in the stack file, for people to review",
     )
     place.add_argument("--json", action="store_true", help="for machines")
     place.add_argument(
         "--report", type=Path, metavar="HTML", help="also write a page that opens offline"
+    )
+
+
+def commitment_options(made: argparse.ArgumentParser) -> None:
+    demand_options(made)
+    made.add_argument(
+        "--active", type=Path, metavar="CSV",
+        help="commitments that run already: pool,start,end,usd_hour (default: none)",
+    )  # fmt: skip
+    made.add_argument(
+        "--availability", type=Path, metavar="CSV",
+        help="recorded spot availability: time,pool,zone,available; without it spot is not advised",
+    )  # fmt: skip
+    made.add_argument(
+        "--discount", type=float, metavar="SHARE",
+        help="your discount of a one-year commitment, such as 0.3, where no price is known",
+    )  # fmt: skip
+    made.add_argument(
+        "--budget", type=float, metavar="USD",
+        help="most to pay a month for new commitments; says what one more dollar would save",
+    )  # fmt: skip
+    made.add_argument("--json", action="store_true", help="for machines")
+
+
+def spend_options(spend: argparse.ArgumentParser) -> None:
+    spend.add_argument(
+        "--by", choices=("app", "team", "model"), default="app", help="default: app"
+    )
+    spend.add_argument(
+        "--billing", type=Path, nargs="+", metavar="FILE",
+        help="FOCUS exports (Parquet, CSV, or a folder of them) or tables time, app, usd; instead of telemetry.spend",
+    )  # fmt: skip
+    spend.add_argument(
+        "--at", metavar="TIME", help="as it was known at this time, UTC (default: all there is)"
+    )
+    spend.add_argument(
+        "--lag-hours", type=float, default=48, help="younger days are incomplete (default: 48)"
+    )
+    spend.add_argument(
+        "--shared-by", choices=("own-line", "cost", "replicas"), default="own-line",
+        help="split cost tagged app=shared by the apps' own cost or replicas (default: a line of its own)",
+    )  # fmt: skip
+    spend.add_argument(
+        "--check", action="store_true",
+        help="exit 1 when an overrun is likely, or a day of the last week cost too much",
+    )  # fmt: skip
+    spend.add_argument(
+        "--overrun-probability", type=float, default=0.5, metavar="P",
+        help="what --check calls likely (default: 0.5)",
+    )  # fmt: skip
+    spend.add_argument("--json", action="store_true", help="for machines")
+    spend.add_argument(
+        "--report", type=Path, metavar="HTML", help="also write a page that opens offline"
+    )
+    spend.add_argument(
+        "--synthesize", type=Path, metavar="FILE", help="write synthetic billing to try things with"
+    )
+    spend.add_argument(
+        "--seed", type=int, default=7, help="of the synthetic billing (default: 7)"
     )
 
 

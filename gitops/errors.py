@@ -5,7 +5,10 @@ from __future__ import annotations
 MENDABLE = (
     "stacks.errors.ContractError",
     "forecasting.telemetry.demand.TelemetryError",
+    "finops.billing.BillingError",
+    "governance.prediction_logs.LogError",
     "forecasting.placement.tables.PlacementError",
+    "finops.purchase_files.PurchaseError",
     "gitops.engine.EngineError",
     "gitops.git.GitError",
     "gitops.forge.ForgeError",

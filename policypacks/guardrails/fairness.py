@@ -16,6 +16,15 @@ from settings import Fairness, Thresholds, Tolerance
 
 SCHEMA = "fairweather/fairness/1"
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+LOWER_IS_BETTER = frozenset(
+    {
+        "false_positive_rate",
+        "false_negative_rate",
+        "error_rate",
+        "word_error_rate",
+        "character_error_rate",
+    }
+)
 MISSED = 0.07
 """Planned share of cases that the stated number of samples leaves undecided: a little below one in ten, since the
 formula is the normal one and the intervals are not."""
@@ -144,18 +153,22 @@ def judged(found: list[Comparison], policy: Fairness, *, sensitive: bool) -> lis
     return [_judge(item, policy, z, sensitive=sensitive) for item in found]
 
 
+def tolerance_of(item: Comparison, policy: Fairness, *, sensitive: bool) -> Tolerance | None:
+    """How far apart the slices may be; None where the owners have said nothing of the metric."""
+    usual = policy.tolerances.get(item.metric)
+    return policy.sensitive.get(item.metric, usual) if sensitive else usual
+
+
 def _judge(item: Comparison, policy: Fairness, z: float, *, sensitive: bool) -> Judgement:
     what = f"{item.metric} by {item.attribute} ({item.modality})"
-    tolerance = (policy.sensitive.get(item.metric) if sensitive else None) or policy.tolerances.get(
-        item.metric
-    )
+    tolerance = tolerance_of(item, policy, sensitive=sensitive)
     if tolerance is None:
         return Judgement(
             "insufficient", f"{what}: the pack has no tolerance for it; add one to thresholds.yaml."
         )
     worst = max(permutations(item.slices, 2), key=lambda pair: _beyond(item, pair, tolerance, z))
     low, high = _bounds(item, worst, tolerance, z)
-    better, worse = worst
+    better, worse = worst  # of a metric of which more is better
     rates = " against ".join(
         f"{item.slices[s].value:.1%} of {item.slices[s].n:,} {s}" for s in worst
     )
@@ -166,6 +179,8 @@ def _judge(item: Comparison, policy: Fairness, z: float, *, sensitive: bool) -> 
     )
     verdict: Verdict = "fail" if low > 0 else "pass" if high <= 0 else "insufficient"
     if verdict == "fail":
+        if item.metric in LOWER_IS_BETTER:
+            better, worse = worse, better
         return Judgement(
             verdict,
             f"{what}: {rates}, beyond {limit} with confidence; {worse} is worse off than {better}. "

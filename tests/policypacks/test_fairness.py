@@ -147,7 +147,9 @@ def test_intervals_hold_their_estimate(n1, share1, n2, share2, weight):
 def test_a_gap_close_to_the_limit_is_said_to_be_so():
     close = evidence(comparisons=[compared(lighter=(9100, 10000), darker=(8600, 10000))])
     [message] = messages("fairness-is-decided", service(close))
-    assert "The gap lies close to the limit: far more than 1,114 of lighter and of darker" in message
+    assert (
+        "The gap lies close to the limit: far more than 1,114 of lighter and of darker" in message
+    )
 
 
 @pytest.mark.parametrize(
@@ -199,6 +201,11 @@ def test_a_model_whose_evidence_fails_is_blocked_with_both_rates():
         "darker is worse off than lighter. Deploy another version, or mend this one."
     )
     assert RULES["fairness-is-shown"].level == "mandatory"
+
+
+def test_of_errors_the_slice_with_more_is_worse_off():
+    bad = evidence(comparisons=[compared("error_rate", lighter=(900, 10000), darker=(2200, 10000))])
+    assert any("darker is worse off than lighter" in found for found in all_messages(service(bad)))
 
 
 def test_too_little_evidence_blocks_unless_the_owners_say_otherwise():
