@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -20,12 +21,13 @@ from forecasting.capacity.replay import (
     Replay,
     Replayed,
     Terms,
-    UnitPrice,
-    outlook,
-    outlooks,
+    origins,
     replay_of,
+    seen,
 )
 from forecasting.capacity.schedule import stepped
+from forecasting.capacity.shards import Shard, UnitPrice, over_shards
+from forecasting.parallel import Workers
 from forecasting.telemetry.demand import Demand, Finding, services
 from stacks.records import Capacity, Floor, PlannerLimits, Stack
 
@@ -90,7 +92,12 @@ class Plan:
 
 
 def plan(
-    stack: Stack, demand: Demand, unit_price: UnitPrice, *, at: datetime | None = None
+    stack: Stack,
+    demand: Demand,
+    unit_price: UnitPrice,
+    *,
+    at: datetime | None = None,
+    workers: Workers | None = None,
 ) -> Plan:
     """Capacity for every service of `stack`; the same inputs give the same plan.
 
@@ -99,15 +106,31 @@ def plan(
         demand: what `telemetry.read` gave.
         unit_price: (app, location) -> USD for one replica-hour, or None if there is no price.
         at: the time of planning, for holds and stale telemetry; the end of the demand if None.
+        workers: who does it, from `parallel.workers`; None is this process.
     """
     at = at or demand.end
-    past = outlooks(demand, REPLAY_DAYS)
-    coming = outlook(demand.hourly)
-    planned = tuple(
-        _Planner(stack, demand, coming, past, at, app, location).service(unit_price)
-        for app, location in stack.services()
+    planned = over_shards(
+        partial(_planned, at),
+        stack,
+        demand,
+        unit_price,
+        levels=LEVELS,
+        ends=(*origins(demand, REPLAY_DAYS), len(demand.hourly)),
+        workers=workers,
+        what="planning",
     )
-    return Plan(at, (demand.start, demand.end), planned, MODEL, _strangers(stack, demand))
+    return Plan(at, (demand.start, demand.end), tuple(planned), MODEL, _strangers(stack, demand))
+
+
+def _planned(at: datetime, shard: Shard) -> tuple[ServicePlan, ...]:
+    """One service of the shard after the other."""
+    *past, coming = seen(shard)
+    return tuple(
+        _Planner(shard.stack, shard.demand, coming, tuple(past), at, *service).service(
+            shard.prices[service]
+        )
+        for service in shard.services
+    )
 
 
 def _strangers(stack: Stack, demand: Demand) -> tuple[Finding, ...]:
@@ -130,8 +153,8 @@ class _Planner:
     app: str
     location: str
 
-    def service(self, unit_price: UnitPrice) -> ServicePlan:
-        price = unit_price(self.app, self.location)
+    def service(self, price: float | None) -> ServicePlan:
+        """`price` of a replica-hour in USD."""
         replayed = self._replay()
         rows = replayed.rows(self._stands, price) if replayed else ()
         status, after, reason = self._decision(replayed, rows)

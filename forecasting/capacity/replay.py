@@ -7,7 +7,6 @@ chosen, for each service and day, by how the choices fared on the days before.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -17,13 +16,12 @@ from numpy.typing import NDArray
 
 from forecasting.capacity.autoscaler import ROUNDING, Reaction, Run, known_peaks, run
 from forecasting.capacity.schedule import stepped
+from forecasting.capacity.shards import Coefficients, Service, Shard, UnitPrice, over_shards
+from forecasting.parallel import Workers
 from forecasting.telemetry.demand import Demand, services
 from stacks.records import App, Capacity, PlannerLimits, Stack
 
 Array = NDArray[np.float64]
-Service = tuple[str, str]
-UnitPrice = Callable[[str, str], float | None]
-"""(app, location) -> USD for one replica-hour, None if it has no price."""
 
 FLOOR_LEVELS = (0.5, 0.75, 0.9, 0.95, 0.99)
 CEILING_LEVEL = 0.995
@@ -188,12 +186,16 @@ class Replay:
     def _by_day(self, values: Array) -> Array:
         return np.asarray(np.nansum(values.reshape(len(self.days), -1, *values.shape[1:]), axis=1))
 
+    @cached_property
+    def _daily(self) -> tuple[Array, Array]:
+        """Replicas and unserved demand of each choice, [day, level, target], over the day's steps."""
+        return self._by_day(self._choices.replicas), self._by_day(self._choices.unserved)
+
     def choice(self, before_day: int) -> tuple[int, int]:
         """(level, target) that the days before `before_day` speak for."""
         if before_day < CHOOSE_FROM_DAYS or not self.asked[:before_day].any():
             return FIRST_CHOICE
-        cost = self._by_day(self._choices.replicas)[:before_day].sum(0)
-        unserved = self._by_day(self._choices.unserved)[:before_day].sum(0)
+        cost, unserved = (daily[:before_day].sum(0) for daily in self._daily)
         allowed = PROMISE_MARGIN * self.terms.max_shortfall * self.asked[:before_day].sum()
         ranked = np.where(unserved <= allowed + ROUNDING, cost, np.inf)
         if not np.isfinite(ranked).any():
@@ -259,23 +261,37 @@ class Replay:
         )
 
 
-def outlook(hourly: pd.DataFrame) -> Outlook:
-    """The week after `hourly` ends, seen from there."""
+def outlook(hourly: pd.DataFrame, coefficients: Coefficients | None = None) -> Outlook:
+    """The week after `hourly` ends, seen from there; `coefficients` as `learn` gives them."""
     from forecasting.quantiles.forecaster import DemandForecaster
 
-    forecaster = DemandForecaster(LEVELS).fit(hourly)
-    quantiles = forecaster.predict(168).to_numpy().reshape(168, hourly.shape[1], len(LEVELS))
+    quantiles = np.zeros((168, hourly.shape[1], len(LEVELS)))
+    if hourly.shape[1]:
+        forecaster = DemandForecaster(LEVELS).fit(hourly, coefficients=coefficients)
+        quantiles = forecaster.predict(168).to_numpy().reshape(quantiles.shape)
     busiest = np.nan_to_num(hourly.max().to_numpy(float))
     return Outlook(hourly.index[-1] + pd.Timedelta("1h"), quantiles, busiest)
 
 
-def outlooks(demand: Demand, days: int) -> tuple[Outlook, ...]:
-    """One a day for the last `days`, each from the data before it; fewer if history is short."""
+def origins(demand: Demand, days: int) -> tuple[int, ...]:
+    """How many hours are known at the start of each of the last `days`; fewer if history is short."""
     total = len(demand.hourly) // 24
     warm_up = min(WARM_UP_DAYS, max(2, total // 2))
     count = max(0, min(days, total - warm_up))
-    ends = [len(demand.hourly) - 24 * back for back in range(count, 0, -1)]
-    return tuple(outlook(demand.hourly.iloc[:end]) for end in ends)
+    return tuple(len(demand.hourly) - 24 * back for back in range(count, 0, -1))
+
+
+def outlooks(demand: Demand, days: int) -> tuple[Outlook, ...]:
+    """One a day for the last `days`, each from the data before it; fewer if history is short."""
+    return tuple(outlook(demand.hourly.iloc[:end]) for end in origins(demand, days))
+
+
+def seen(shard: Shard) -> tuple[Outlook, ...]:
+    """The outlook of the shard's services at each of its origins."""
+    return tuple(
+        outlook(shard.demand.hourly.iloc[:end], learned)
+        for end, learned in zip(shard.ends, shard.learned, strict=True)
+    )
 
 
 def replay_of(
@@ -293,14 +309,36 @@ def replay_of(
 
 
 def replay(
-    stack: Stack, demand: Demand, unit_price: UnitPrice, *, days: int = 28
+    stack: Stack,
+    demand: Demand,
+    unit_price: UnitPrice,
+    *,
+    days: int = 28,
+    workers: Workers | None = None,
 ) -> dict[Service, tuple[Replayed, ...]]:
     """Every service of the stack over at most the last `days`; () where too little is known."""
-    past = outlooks(demand, days)
-    result: dict[Service, tuple[Replayed, ...]] = {}
-    for name, location in stack.services():
-        one = replay_of((name, location), stack.apps[name], stack.portfolio.limits, demand, past)
-        stands = stack.capacity.get(name, {}).get(location)
-        rows = one.rows(stands, unit_price(name, location)) if one else ()
-        result[name, location] = rows
-    return result
+    ends = origins(demand, days)
+    rows = over_shards(
+        _rows,
+        stack,
+        demand,
+        unit_price,
+        levels=LEVELS,
+        ends=ends,
+        workers=workers,
+        what="replaying",
+    )
+    return dict(zip(stack.services(), rows, strict=True))
+
+
+def _rows(shard: Shard) -> tuple[tuple[Replayed, ...], ...]:
+    """One service of the shard after the other."""
+    stack, limits = shard.stack, shard.stack.portfolio.limits
+    past = seen(shard)
+    result: list[tuple[Replayed, ...]] = []
+    for service in shard.services:
+        app, location = service
+        one = replay_of(service, stack.apps[app], limits, shard.demand, past)
+        stands = stack.capacity.get(app, {}).get(location)
+        result.append(one.rows(stands, shard.prices[service]) if one else ())
+    return tuple(result)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cache
@@ -101,8 +101,13 @@ class DemandForecaster(BaseEstimator):  # type: ignore[misc]
         self.levels = levels
         self.training_days = training_days
 
-    def fit(self, demand: pd.DataFrame) -> Self:
+    def fit(self, demand: pd.DataFrame, *, coefficients: Mapping[str, Array] | None = None) -> Self:
         """Learn from `demand`: hourly UTC index, a column a series, NaN where nothing is known.
+
+        Args:
+            demand: the series to forecast.
+            coefficients: what a fit of the same levels has `learned` from `training_series` of a
+                larger portfolio up to the same hour; nothing is learned here then.
 
         Raises:
             ValueError: naming what is wrong with the index or the values.
@@ -114,8 +119,14 @@ class DemandForecaster(BaseEstimator):  # type: ignore[misc]
         if not self.levels_ or not 0 < self.levels_[0] <= self.levels_[-1] < 1:
             raise ValueError(f"levels are {self.levels}; each must lie between 0 and 1")
         self.values_ = filled(demand.to_numpy(float))
-        self.coefficients_: dict[str, Array] = {"next day": self._learn((0,))}
+        self.coefficients_ = dict(coefficients or {"next day": self._learn((0,))})
         return self
+
+    def learned(self, hours: int = HOURS) -> dict[str, Array]:
+        """The coefficients that a forecast of `hours` needs."""
+        if hours > HOURS and "later" not in self.coefficients_:
+            self.coefficients_["later"] = self._learn(LATER_LEADS)
+        return self.coefficients_
 
     def predict(self, hours: int = HOURS) -> pd.DataFrame:
         """The next `hours`: columns (series, level), rising in the level, never below zero.
@@ -126,10 +137,9 @@ class DemandForecaster(BaseEstimator):  # type: ignore[misc]
         if not 1 <= hours <= MAX_HORIZON_HOURS:
             raise ValueError(f"hours is {hours}; a forecast reaches 1 to {MAX_HORIZON_HOURS} hours")
         days = -(-hours // HOURS)
-        if days > 1 and "later" not in self.coefficients_:
-            self.coefficients_["later"] = self._learn(LATER_LEADS)
+        learned = self.learned(hours)
         parts = [
-            self._predict(self.values_[:, first : first + SERIES_AT_ONCE], days)
+            self._predict(self.values_[:, first : first + SERIES_AT_ONCE], days, learned)
             for first in range(0, self.values_.shape[1], SERIES_AT_ONCE)
         ]
         quantiles = np.concatenate(parts, axis=1)[:hours]
@@ -145,8 +155,7 @@ class DemandForecaster(BaseEstimator):  # type: ignore[misc]
 
     def _learn(self, leads: tuple[int, ...]) -> Array:
         """Coefficients [level, expert] from every past day, for days that far ahead."""
-        count = self.values_.shape[1]
-        some = np.unique(np.linspace(0, count - 1, min(count, MAX_TRAINING_SERIES)).astype(int))
+        some = training_series(self.values_.shape[1])
         folded = self._folded(self.values_[:, some])
         known = folded.origin - PADDED_DAYS
         judged = np.array([judgement(level) for level in self.levels_])
@@ -179,7 +188,7 @@ class DemandForecaster(BaseEstimator):  # type: ignore[misc]
             coefficients.append(start)
         return np.array(coefficients)
 
-    def _predict(self, values: Array, days: int) -> Array:
+    def _predict(self, values: Array, days: int, learned: Mapping[str, Array]) -> Array:
         """Quantiles [hour, series, level]."""
         folded = self._folded(values)
         origin = np.array([folded.origin])
@@ -187,8 +196,8 @@ class DemandForecaster(BaseEstimator):  # type: ignore[misc]
         parts = []
         for lead in range(days):
             told = experts(folded, origin, lead, scale)[0]
-            learned = self.coefficients_["next day" if lead == 0 else "later"]
-            parts.append(told @ learned.T * scale[0][:, None])
+            weights = learned["next day" if lead == 0 else "later"]
+            parts.append(told @ weights.T * scale[0][:, None])
         quantiles = np.clip(np.concatenate(parts), 0, MAX_OF_PEAK * peak[0][:, None])
         return np.sort(quantiles, axis=-1)
 
@@ -227,6 +236,11 @@ def _lesson(folded: Folded, leads: tuple[int, ...], days: int) -> Lesson | None:
     told_, met_, age_, used_ = zip(*parts, strict=True)
     flat = [np.concatenate([np.ravel(one) for one in group]) for group in (met_, age_, used_)]
     return Lesson(np.concatenate(told_), flat[0], flat[1].astype(float), flat[2].astype(float))
+
+
+def training_series(count: int) -> NDArray[np.int64]:
+    """Which of `count` series are learned from: all, or enough of them, evenly spread."""
+    return np.unique(np.linspace(0, count - 1, min(count, MAX_TRAINING_SERIES)).astype(np.int64))
 
 
 def judgement(level: float) -> Array:
