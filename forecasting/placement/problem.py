@@ -229,7 +229,7 @@ class _Maker:
             )
         index = pd.DatetimeIndex(total.index)
         hour_of_day = total.groupby(index.hour)
-        by_hour = total.groupby(index.dayofweek * 24 + index.hour)
+        by_hour = total.groupby(index.day_of_week * 24 + index.hour)
         week = range(HOURS_A_WEEK)
         mean, most = (
             # An hour of the week that was never heard is like the same hour of other days.
