@@ -1,9 +1,7 @@
 """plan_capacity: a scheduled floor and an autoscaler's target, chosen together by replay.
 
-For each service the pair (quantile of the floor, target utilisation) is the cheapest whose replay
-over the recorded days keeps the promise. What one service's few days say is blended with what all
-services say, and the replay may use up a part of the allowed shortfall only: a choice that was best
-in the past flatters itself.
+For each service the pair (quantile of the floor, target utilisation) is the one for which the replay
+of the recorded days speaks (`choice`).
 """
 
 from __future__ import annotations
@@ -14,21 +12,18 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from forecasting.capacity.choice import Record, choose
 from forecasting.quantiles.forecaster import DemandForecaster, check
 
 Array = NDArray[np.float64]
 
-LEVELS = (0.05, 0.25, 0.5, 0.75, 0.9, 0.95, 0.98)
+LEVELS = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.98, 0.99)
 TARGETS = (0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1.0)
+FIRST_CHOICE = LEVELS.index(0.9) * len(TARGETS) + TARGETS.index(0.8)
+"""While there are no past days to choose by."""
 REPLAY_DAYS = 7
 LEAST_DAYS = 2
 """Of history before a day is replayed."""
-PROMISE_MARGIN = 0.7
-"""Share of the allowed shortfall that the replay of a choice may use up."""
-CAUTION = 0.5
-"""Standard errors that are added to the shortfall: few bad days may be yet to come."""
-POOLED_DAYS = 4.0
-"""How many days of its own a service's record must have to count as much as the pool's."""
 MAX_OF_PEAK = 3.0
 """The ceiling, as a multiple of a service's highest demand so far."""
 
@@ -59,8 +54,7 @@ def plan_capacity(
         horizon_hours: how long the floor is for.
         reaction_minutes: from load to new capacity.
         scale_down_minutes: for how long the autoscaler remembers the busiest step.
-        unserved_cost: cost of a unit of demand not served, in units of capacity; it decides
-            between choices none of which keeps the promise.
+        unserved_cost: cost of a unit of demand not served, in units of capacity.
         max_shortfall: the promise: share of each service's demand that may lie above capacity.
 
     Raises:
@@ -74,13 +68,20 @@ def plan_capacity(
     lag = max(1, int(np.ceil(pd.Timedelta(minutes=reaction_minutes) / step)))
     memory = max(1, int(np.ceil(pd.Timedelta(minutes=scale_down_minutes) / step)))
     known = _known_peak(values, lag, memory)
-    cost, unserved, asked = _replayed(hourly, values, known, steps_an_hour)
-    chosen = _chosen(cost, unserved, asked, max_shortfall, unserved_cost)
+    record = _replayed(hourly, values, known, steps_an_hour)
+    if record is None or not record.asked.any():
+        chosen = np.full(demand.shape[1], FIRST_CHOICE)
+    else:
+        chosen = choose(record, max_shortfall, unserved_cost)
     floors = _floors(hourly, horizon_hours)
     peaks = np.nan_to_num(hourly.max().to_numpy(float))
     return {
-        name: CapacityPlan(floors[:, i, level], TARGETS[target], MAX_OF_PEAK * float(peaks[i]))
-        for i, (name, (level, target)) in enumerate(zip(demand.columns, chosen, strict=True))
+        name: CapacityPlan(
+            floors[:, i, chosen[i] // len(TARGETS)],
+            TARGETS[chosen[i] % len(TARGETS)],
+            MAX_OF_PEAK * float(peaks[i]),
+        )
+        for i, name in enumerate(demand.columns)
     }
 
 
@@ -113,8 +114,8 @@ def _known_peak(values: Array, lag: int, memory: int) -> Array:
 
 def _replayed(
     hourly: pd.DataFrame, values: Array, known: Array, steps_an_hour: int
-) -> tuple[Array, Array, Array]:
-    """Cost and unserved demand [day, service, level, target], and demand [day, service]."""
+) -> Record | None:
+    """The last days under each level and target; None without a day to replay."""
     days = min(REPLAY_DAYS, len(hourly) // 24 - LEAST_DAYS)
     cost, unserved, asked = [], [], []
     for back in range(days, 0, -1):
@@ -126,36 +127,7 @@ def _replayed(
         reacting = known[steps][:, :, None, None] / np.array(TARGETS)
         ceiling = MAX_OF_PEAK * np.nan_to_num(hourly.iloc[:end].max().to_numpy(float))
         capacity = np.minimum(np.maximum(floors, reacting), ceiling[:, None, None])
-        cost.append(np.where(np.isnan(met), 0, capacity).sum(0))
-        unserved.append(np.nansum(np.maximum(met - capacity, 0), axis=0))
+        cost.append(np.where(np.isnan(met), 0, capacity).sum(0).reshape(hourly.shape[1], -1))
+        unserved.append(np.nansum(np.maximum(met - capacity, 0), axis=0).reshape(cost[-1].shape))
         asked.append(np.nansum(values[steps], axis=0))
-    count, shape = hourly.shape[1], (len(LEVELS), len(TARGETS))
-    if not cost:
-        return np.zeros((0, count, *shape)), np.zeros((0, count, *shape)), np.zeros((0, count))
-    return np.array(cost), np.array(unserved), np.array(asked)
-
-
-def _chosen(
-    cost: Array, unserved: Array, asked: Array, max_shortfall: float, unserved_cost: float
-) -> list[tuple[int, int]]:
-    """(level, target) of each service."""
-    count = cost.shape[1]
-    if not len(cost) or not asked.sum():
-        return [(LEVELS.index(0.9), TARGETS.index(0.8))] * count
-    total = np.maximum(asked.sum(0), 1e-12)[:, None, None]
-    days = len(cost)
-    own_cost, own_short = cost.sum(0) / total, unserved.sum(0) / total
-    own_short = own_short + CAUTION * np.sqrt(days) * unserved.std(0) / total
-    busy = asked.sum(0) > 0
-    pool_cost, pool_short = own_cost[busy].mean(0), own_short[busy].mean(0)
-    own = days / (days + POOLED_DAYS)
-    blended_cost = own * own_cost + (1 - own) * pool_cost
-    blended_short = own * own_short + (1 - own) * pool_short
-    allowed = PROMISE_MARGIN * max_shortfall
-    keeps = blended_short <= allowed
-    regret = blended_cost + unserved_cost * blended_short
-    ranked = np.where(keeps, blended_cost, np.inf)
-    none = ~keeps.any((1, 2))
-    ranked[none] = regret[none] + 1e3 * (blended_short[none] - allowed)
-    flat = ranked.reshape(count, -1).argmin(1)
-    return [(int(i) // len(TARGETS), int(i) % len(TARGETS)) for i in flat]
+    return Record(np.array(cost), np.array(unserved), np.array(asked)) if cost else None

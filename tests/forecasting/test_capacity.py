@@ -7,6 +7,8 @@ import pandas as pd
 import pytest
 
 from forecasting import plan_capacity
+from forecasting.capacity import choice
+from forecasting.capacity.choice import Record, choose
 from forecasting.capacity.hybrid import TARGETS
 
 
@@ -59,9 +61,29 @@ def used(demand: pd.DataFrame, day: np.ndarray, **terms) -> tuple[float, float]:
 def test_a_laxer_promise_costs_less():
     demand = bursty(10)
     past, day = demand.iloc[:-144], demand.to_numpy()[-144:]
-    strict, _ = used(past, day, max_shortfall=0.002)
-    lax, _ = used(past, day, max_shortfall=0.05)
+    strict, kept = used(past, day, max_shortfall=0.002, unserved_cost=1)
+    lax, dropped = used(past, day, max_shortfall=0.05, unserved_cost=1)
     assert lax < strict
+    assert dropped > kept
+
+
+def test_dearer_unserved_demand_buys_more_capacity():
+    demand = bursty(10)
+    past, day = demand.iloc[:-144], demand.to_numpy()[-144:]
+    costs = [used(past, day, max_shortfall=1.0, unserved_cost=u)[0] for u in (1, 20, 400)]
+    assert costs == sorted(costs)
+    assert costs[0] < costs[1] < costs[2]
+
+
+def test_the_same_history_gives_the_same_plan_to_the_byte_whatever_comes_after():
+    demand = bursty(11)
+    changed = demand.copy()
+    changed.iloc[-288:] *= 3
+    past = [plan_capacity(frame.iloc[:-288]) for frame in (demand, demand, changed)]
+    told = [
+        [(p.floor.tobytes(), p.target_utilisation, p.ceiling) for p in one.values()] for one in past
+    ]
+    assert told[0] == told[1] == told[2]
 
 
 def test_the_promise_is_kept_on_the_day_after():
@@ -102,3 +124,36 @@ def test_services_that_are_idle_or_unknown_do_no_harm():
 def test_input_that_is_wrong_is_refused_with_its_name(spoil, words):
     with pytest.raises(ValueError, match=words):
         plan_capacity(spoil(bursty()))
+
+
+def record(days: int, shortfalls: list[list[float]], costs: list[float], seed: int = 0) -> Record:
+    """Each service's mean shortfall under each choice, with days that differ."""
+    random = np.random.default_rng(seed)
+    luck = random.lognormal(-0.125, 0.5, (days, len(shortfalls), 1))
+    cost = np.broadcast_to(costs, (days, len(shortfalls), len(costs)))
+    return Record(cost, luck * np.array(shortfalls), np.ones((days, len(shortfalls))))
+
+
+def test_a_promise_that_is_cheap_to_keep_is_kept_and_one_that_is_too_dear_is_not():
+    cheap = record(14, [[0.012, 0.002]], [1.2, 1.4])
+    dear = record(14, [[0.012, 0.002]], [1.2, 9.0])
+    assert choose(cheap, 0.01, 20).tolist() == [1]
+    assert choose(dear, 0.02, 20).tolist() == [0]
+
+
+def test_a_service_that_is_steadier_than_the_others_is_not_made_to_pay_for_them():
+    bursty_ones = [[0.03, 0.004]] * 9
+    steady = [0.0001, 0.00001]
+    chosen = choose(record(6, [*bursty_ones, steady], [1.1, 1.6]), 0.01, 20)
+    assert chosen.tolist() == [1] * 9 + [0]
+
+
+def test_unserved_demand_is_taken_as_dearer_until_past_choices_kept_the_promise(monkeypatch):
+    """The cheaper choice looks good until the day that it is chosen for."""
+    unserved = np.zeros((8, 1, 2))
+    unserved[3::2, 0, 0] = 0.05
+    cost = np.broadcast_to([1.0, 3.3], unserved.shape)
+    betrayed = Record(cost, unserved, np.ones((8, 1)))
+    assert choose(betrayed, 0.01, 5).tolist() == [1]
+    monkeypatch.setattr(choice, "DEARER", (1,))
+    assert choose(betrayed, 0.01, 5).tolist() == [0]
