@@ -94,12 +94,14 @@ def tell(plans: Sequence[PoolPlan]) -> None:
         for note in plan.notes:
             concerned.setdefault(note, []).append(plan.pool.name)
     for note, pools in concerned.items():
-        show.console.print(f"[yellow]{escape(', '.join(pools))}: {escape(note)}[/yellow]")
+        told = f"{', '.join(pools)}: {note}"
+        show.console.print(f"[yellow]{escape(told)}[/yellow]", soft_wrap=True)
     dates = sorted({plan.pool.as_of for plan in advised})
     dated = f"commitment prices of {', '.join(dates)}; " if dates else ""
     show.console.print(
         f"[dim]{dated}advice only: nothing is bought; buy in the cloud's own console and list it "
-        "with --active next time[/dim]"
+        "with --active next time[/dim]",
+        soft_wrap=True,
     )
 
 

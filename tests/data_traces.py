@@ -5,6 +5,8 @@ They are read from `../shared/data` beside the repository, and never copied into
 
 from __future__ import annotations
 
+import json
+import tarfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -54,6 +56,23 @@ def servegen(
     ranked = ((table > 0).mean() - table.std() / table.mean() / 10).sort_values(ascending=False)
     index = pd.date_range("2024-01-01", periods=len(table), freq="10min", tz="UTC")
     return _long(table[ranked.index].to_numpy(float), index, services, peak_rps)
+
+
+def spot_availability(data: Path = DATA) -> pd.DataFrame:
+    """45 days of whether a V100 could be had as spot (1 or 0), a column for each of nine zones."""
+    zones = {}
+    with tarfile.open(_file("spot_availability*.tar.gz", data)) as archive:
+        for member in archive.getmembers():
+            if not member.name.endswith(".json"):
+                continue
+            content = archive.extractfile(member)
+            assert content is not None
+            trace = json.load(content)
+            zone = Path(member.name).name.split("_", maxsplit=1)[0]
+            zones[zone] = pd.Series(trace["data"], dtype=float)
+            gap = trace["metadata"]["gap_seconds"]
+    table = pd.DataFrame(zones).dropna()
+    return table.set_axis(pd.date_range("2023-02-15", periods=len(table), freq=f"{gap}s", tz="UTC"))
 
 
 def _long(

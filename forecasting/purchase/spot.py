@@ -20,6 +20,8 @@ from forecasting.purchase.scenarios import Array
 
 OVER_PROVISION = (0.0, 0.1, 0.25, 0.5, 1.0)
 """Spot capacity above the share that it is to serve."""
+PROMISE_MARGIN = 0.7
+"""Part of the promise that the chosen zones may use up in the past: a choice flatters itself."""
 LEAST_GAIN = 0.002
 """Of the pool's cost: what another zone must save to be worth having."""
 WINDOW_HOURS = 24
@@ -134,8 +136,8 @@ class _Terms:
         lost = (missing - replaced).reshape(-1, self.window).mean(axis=1)
         rank = int(np.ceil((len(lost) + 1) * self.confidence)) - 1
         binding = int(np.argsort(lost, kind="stable")[rank])
-        share = self.most if lost[binding] <= 0 else self.max_shortfall / float(lost[binding])
-        share = min(self.most, share)
+        promise = PROMISE_MARGIN * self.max_shortfall
+        share = min(self.most, promise / float(lost[binding])) if lost[binding] > 0 else self.most
         saving = share * (1 - self.price * float(served.mean()) - float(replaced.mean()))
         limited = share < self.most
         return _Choice(
