@@ -16,6 +16,7 @@ COMMANDS = (
     "preview",
     "up",
     "cost",
+    "commitments",
     "replay",
     "place",
     "telemetry",
