@@ -7,4 +7,5 @@ sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
 from gitops.cli import main  # noqa: E402  (after the path is right)
 
-sys.exit(main())
+if __name__ == "__main__":  # worker processes import this file, too
+    sys.exit(main())

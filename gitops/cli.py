@@ -167,6 +167,9 @@ def parser() -> argparse.ArgumentParser:
         "fairweather place prod --demand build/demand-prod.csv.gz --network rtt.csv",
     ))  # fmt: skip
 
+    for made in (plan, propose, replay):
+        workers_option(made)
+
     telemetry = command(
         "telemetry", "plan_commands:telemetry", "Read the telemetry of a stack and say what is wrong with it.",
         "fairweather telemetry dev --synthesize build/demand-dev.csv.gz",
@@ -479,6 +482,24 @@ def spend_options(spend: argparse.ArgumentParser) -> None:
     )
     spend.add_argument(
         "--seed", type=int, default=7, help="of the synthetic billing (default: 7)"
+    )
+
+
+def workers_option(made: argparse.ArgumentParser) -> None:
+    made.add_argument(
+        "--workers", type=whose, default=1, metavar="NUMBER|ADDRESS",
+        help="processes here, or a Dask scheduler such as tcp://scheduler:8786; same result (default: 1)",
+    )  # fmt: skip
+
+
+def whose(text: str) -> int | str:
+    """How many workers of our own, or where others' are."""
+    if text.isdecimal() and int(text):
+        return int(text)
+    if "://" in text:
+        return text
+    raise argparse.ArgumentTypeError(
+        f"{text} is neither a number of processes nor the address of a Dask scheduler"
     )
 
 

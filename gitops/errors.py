@@ -4,6 +4,7 @@ from __future__ import annotations
 
 MENDABLE = (
     "stacks.errors.ContractError",
+    "forecasting.parallel.WorkersError",
     "forecasting.telemetry.demand.TelemetryError",
     "finops.billing.BillingError",
     "governance.prediction_logs.LogError",

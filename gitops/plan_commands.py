@@ -9,18 +9,20 @@ from datetime import UTC, datetime
 import stacks
 from gitops import evidence, planning, report, show
 from gitops.checkout import stack_file
+from gitops.crew import crew
 from stacks.errors import shown
 
 
 def plan(options: Namespace) -> int:
     """Show the plan and, if asked, write it; `--check` exits 1 when the file is stale."""
-    with show.working(f"forecasting and replaying {options.stack}"):
+    with crew(options.workers) as workers:
         planned = planning.make(
             options.root,
             options.stack,
             demand=options.demand,
             at=planning.moment(options.at),
             prices=options.prices,
+            workers=workers,
         )
     if options.report:
         options.report.write_text(report.page(planned), encoding="utf-8")
@@ -60,7 +62,8 @@ def replay(options: Namespace) -> int:
     days = max(stack.telemetry.window_days, options.days)
     demand = planning.read_demand(options.root, stack, options.demand, at, days)
     prices = unit_prices(stack, PriceBook.load(options.prices))
-    services = run(stack, demand, prices, days=options.days)
+    with crew(options.workers) as workers:
+        services = run(stack, demand, prices, days=options.days, workers=workers)
     if options.json:
         told = {
             f"{app} {place}": evidence.replayed(rows) for (app, place), rows in services.items()

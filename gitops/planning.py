@@ -15,6 +15,7 @@ from stacks.records import Hold, Source
 
 if TYPE_CHECKING:
     from forecasting.capacity.planner import Plan
+    from forecasting.parallel import Workers
     from forecasting.telemetry import Demand
 
 
@@ -77,6 +78,7 @@ def make(
     prices: Path | None = None,
     data: Path | None = None,
     holds: Mapping[str, Hold] | None = None,
+    workers: Workers | None = None,
 ) -> Planned:
     """Plan one stack; nothing is written.
 
@@ -88,6 +90,7 @@ def make(
         prices: the user's own price list.
         data: the folder that the stack file's paths are relative to, if it is not `root`.
         holds: apps that are held though they have no `hold` of their own.
+        workers: who forecasts and replays, from `crew`; None is this process.
     """
     from finops.unit_price import unit_prices
     from forecasting.capacity import planner
@@ -98,7 +101,7 @@ def make(
     stack = held(stack, holds or {})
     measured = read_demand(data or root, stack, demand, at)
     book = PriceBook.load(prices)
-    plan = planner.plan(stack, measured, unit_prices(stack, book), at=at)
+    plan = planner.plan(stack, measured, unit_prices(stack, book), at=at, workers=workers)
     diff = stacks.write_capacity(file, plan.capacity(), dry_run=True)
     return Planned(name, file, stack, measured, plan, book.edition, diff)
 

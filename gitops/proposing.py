@@ -15,13 +15,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gitops import evidence, planning, reverts
 from gitops.checkout import stack_path
+from gitops.crew import crew
 from gitops.errors import Refusal
 from gitops.forge import Forge
 from gitops.git import by_others, commit, fetch, git, message, tip
 from gitops.planning import Planned
+
+if TYPE_CHECKING:
+    from forecasting.parallel import Workers
 
 BRANCH = "fairweather/{stack}"
 FOOT = """
@@ -46,14 +51,16 @@ def propose(options: Namespace) -> int:
 
 def local(options: Namespace) -> int:
     """A commit on the branch here, for a person to look at and push."""
-    made = make(
-        options.root,
-        options.stack,
-        options.base,
-        demand=options.demand,
-        at=options.at,
-        prices=options.prices,
-    )
+    with crew(options.workers) as workers:
+        made = make(
+            options.root,
+            options.stack,
+            options.base,
+            demand=options.demand,
+            at=options.at,
+            prices=options.prices,
+            workers=workers,
+        )
     tell(made)
     if made.commit is not None:
         print(f"not pushed; `git push {options.remote} {made.branch}`, or propose with --push")
@@ -69,9 +76,16 @@ def pushed(options: Namespace) -> int:
     known = forge.latest(branch, options.base) if forge else None
     if known is None or known.state != "merged" or known.commit != before:
         refuse_others_work(root, base, branch, before)
-    made = committed(
-        root, options.stack, base, demand=options.demand, at=options.at, prices=options.prices
-    )
+    with crew(options.workers) as workers:
+        made = committed(
+            root,
+            options.stack,
+            base,
+            demand=options.demand,
+            at=options.at,
+            prices=options.prices,
+            workers=workers,
+        )
     tell(made)
     if made.commit is None:
         if forge and known and known.state == "open":
@@ -103,11 +117,12 @@ def make(
     demand: str | None = None,
     at: str | None = None,
     prices: Path | None = None,
+    workers: Workers | None = None,
 ) -> Proposal:
     """Plan `stack` as it stands on `base` and commit the new capacity on its branch here."""
     branch = BRANCH.format(stack=stack)
     refuse_others_work(root, base, branch, tip(root, branch))
-    made = committed(root, stack, base, demand=demand, at=at, prices=prices)
+    made = committed(root, stack, base, demand=demand, at=at, prices=prices, workers=workers)
     if made.commit is not None:
         git(root, "branch", "--force", branch, made.commit)
     return made
@@ -121,6 +136,7 @@ def committed(
     demand: str | None = None,
     at: str | None = None,
     prices: Path | None = None,
+    workers: Workers | None = None,
 ) -> Proposal:
     """The plan as a commit on top of `base` that no branch knows yet."""
     moment = planning.moment(at)
@@ -129,7 +145,14 @@ def committed(
         holds = reverts.on_branch(root, base, stack_path(stack), now)
         # Telemetry that is a file lies in the user's checkout, and need not be in Git.
         planned = planning.make(
-            tree, stack, demand=demand, at=moment, prices=prices, data=root, holds=holds
+            tree,
+            stack,
+            demand=demand,
+            at=moment,
+            prices=prices,
+            data=root,
+            holds=holds,
+            workers=workers,
         )
         made = None
         if planned.diff:
