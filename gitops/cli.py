@@ -181,21 +181,14 @@ def parser() -> argparse.ArgumentParser:
     telemetry.add_argument(
         "--seed", type=int, default=7, help="of the synthetic demand (default: 7)"
     )
-
-    sizing = command(
-        "sizing", "sizing_commands:sizing", "What a replica serves inside the SLO, measured, beside what the stack file claims.",
-        "fairweather sizing dev --serving build/serving-dev.csv.gz",
+    telemetry.add_argument(
+        "--incident", action="store_true",
+        help="with --synthesize: let one service fail at the end, for `fairweather detect` to find",
     )  # fmt: skip
-    sizing.add_argument(
-        "--serving", metavar="FILE", help="instead of the source in fairweather:telemetry"
-    )
-    sizing.add_argument("--at", metavar="TIME", help="as of this time, UTC (default: now)")
-    sizing.add_argument("--check", action="store_true", help="exit 1 when a claim is too high")
-    sizing.add_argument("--json", action="store_true", help="for machines")
 
-    spend_options(command(
-        "spend", "spend_commands:spend", "The running month against its budgets, and days that cost too much.",
-        "fairweather spend dev --by team --billing build/billing-dev.parquet",
+    sizing_options(command(
+        "sizing", "sizing_commands:sizing", "What a replica serves inside the SLO, measured, beside what is claimed.",
+        "fairweather sizing dev --serving build/serving-dev.csv.gz",
     ))  # fmt: skip
 
     model_actions(command(
@@ -395,6 +388,15 @@ def model_actions(model: argparse.ArgumentParser) -> None:
     target.add_argument("version", metavar="VERSION", help="the version to leave")
 
 
+def sizing_options(sizing: argparse.ArgumentParser) -> None:
+    sizing.add_argument(
+        "--serving", metavar="FILE", help="instead of the source in fairweather:telemetry"
+    )
+    sizing.add_argument("--at", metavar="TIME", help="as of this time, UTC (default: now)")
+    sizing.add_argument("--check", action="store_true", help="exit 1 when a claim is too high")
+    sizing.add_argument("--json", action="store_true", help="for machines")
+
+
 def demand_options(made: argparse.ArgumentParser) -> None:
     made.add_argument(
         "--demand", metavar="FILE|URL", help="instead of the source in fairweather:telemetry"
@@ -448,9 +450,7 @@ def commitment_options(made: argparse.ArgumentParser) -> None:
 
 
 def spend_options(spend: argparse.ArgumentParser) -> None:
-    spend.add_argument(
-        "--by", choices=("app", "team", "model"), default="app", help="default: app"
-    )
+    spend.add_argument("--by", choices=("app", "team", "model"), default="app", help="default: app")
     spend.add_argument(
         "--billing", type=Path, nargs="+", metavar="FILE",
         help="FOCUS exports (Parquet, CSV, or a folder of them) or tables time, app, usd; instead of telemetry.spend",
@@ -467,7 +467,7 @@ def spend_options(spend: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     spend.add_argument(
         "--check", action="store_true",
-        help="exit 1 when an overrun is likely, or a day of the last week cost too much",
+        help="exit 1 when an overrun is likely, or a day of the last week cost too much by 1 %% of the month",
     )  # fmt: skip
     spend.add_argument(
         "--overrun-probability", type=float, default=0.5, metavar="P",
@@ -480,8 +480,34 @@ def spend_options(spend: argparse.ArgumentParser) -> None:
     spend.add_argument(
         "--synthesize", type=Path, metavar="FILE", help="write synthetic billing to try things with"
     )
-    spend.add_argument(
-        "--seed", type=int, default=7, help="of the synthetic billing (default: 7)"
+    spend.add_argument("--seed", type=int, default=7, help="of the synthetic billing (default: 7)")
+
+
+def detect_options(detect: argparse.ArgumentParser) -> None:
+    what = detect.add_mutually_exclusive_group(required=True)
+    what.add_argument(
+        "stack", metavar="STACK", nargs="?", help="a stack file in stacks/, such as dev or prod"
+    )
+    what.add_argument(
+        "--file", type=Path, metavar="CSV",
+        help="any streams instead of a stack's: time,value or time,app,location,value",
+    )  # fmt: skip
+    for kind, figure in (("demand", "rps"), ("latency", "latency_p95_ms"), ("errors", "errors")):
+        detect.add_argument(
+            f"--{kind}", metavar="FILE",
+            help=f"{figure} by time,app,location, instead of the source in fairweather:telemetry",
+        )  # fmt: skip
+    detect.add_argument("--at", metavar="TIME", help="as of this time, UTC (default: now)")
+    detect.add_argument(
+        "--sensitive", action="store_true",
+        help="find more, with more false alarms: the threshold that NAB is scored with",
+    )  # fmt: skip
+    detect.add_argument(
+        "--check", action="store_true", help="exit 1 when something unusual is going on"
+    )
+    detect.add_argument("--json", action="store_true", help="for machines, with what is over")
+    detect.add_argument(
+        "--report", type=Path, metavar="HTML", help="also write a page that opens offline"
     )
 
 

@@ -107,11 +107,15 @@ def propose(options: Namespace, folder: Path, clone: Path) -> Proposal:
     if demand is None:
         demand = str(folder / f"demand-{options.stack}.csv.gz")
         from forecasting.telemetry import synthetic
+        from forecasting.telemetry.synthetic_serving import serving_of
 
         frame = synthetic.generate(
             stack, days=stack.telemetry.window_days, end=SYNTHETIC_END, seed=SEED
         )
         synthetic.write(frame, Path(demand))
+        serving = stack.telemetry.serving
+        if serving is not None and serving.path is not None:
+            synthetic.write(serving_of(stack, frame), clone / serving.path, "serving telemetry")
     with show.working("forecasting and replaying"):
         made = proposing.make(clone, options.stack, "main", demand=demand, at=options.at)
     planned = made.planned

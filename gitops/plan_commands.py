@@ -5,12 +5,17 @@ from __future__ import annotations
 import json
 from argparse import Namespace
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import stacks
 from gitops import evidence, planning, report, show
 from gitops.checkout import stack_file
 from gitops.crew import crew
 from stacks.errors import shown
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def plan(options: Namespace) -> int:
@@ -77,6 +82,7 @@ def replay(options: Namespace) -> int:
 def telemetry(options: Namespace) -> int:
     """Say what is wrong with a stack's telemetry, or write synthetic demand to try things with."""
     from forecasting.telemetry import synthetic
+    from forecasting.telemetry.synthetic_serving import serving_of
 
     stack = stacks.load(stack_file(options.root, options.stack))
     at = planning.moment(options.at)
@@ -85,10 +91,30 @@ def telemetry(options: Namespace) -> int:
         frame = synthetic.generate(
             stack, days=stack.telemetry.window_days, end=end, seed=options.seed
         )
+        if options.incident:
+            frame = plant_incident(stack, frame, options.synthesize)
         options.synthesize.parent.mkdir(parents=True, exist_ok=True)
         synthetic.write(frame, options.synthesize)
         print(f"{options.synthesize}: {len(frame):,} rows of synthetic demand, seed {options.seed}")
+        name = options.synthesize.name.removeprefix("demand-")
+        serving = options.synthesize.with_name(f"serving-{name}")
+        synthetic.write(serving_of(stack, frame), serving, "serving telemetry")
+        print(f"{serving}: load, replicas and latency under it, also synthetic")
         return 0
     demand = planning.read_demand(options.root, stack, options.demand, at)
     show.telemetry(demand, stack, every=True)
     return 0
+
+
+def plant_incident(stack: stacks.Stack, demand: pd.DataFrame, file: Path) -> pd.DataFrame:
+    """The demand with one service failing at its end; what fails everywhere goes beside the file."""
+    from forecasting.telemetry import synthetic
+    from forecasting.telemetry.synthetic_incident import with_incident
+
+    changed, errors = with_incident(stack, demand)
+    beside = file.with_name(f"errors-{file.name.removeprefix('demand-')}")
+    synthetic.write(errors, beside, "errors")
+    print(f"{beside}: the share of requests that fail, also synthetic")
+    app, location = changed.attrs["incident"]
+    print(f"planted: {app} at {location} fails in its last three hours")
+    return changed

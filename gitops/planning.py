@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +16,7 @@ from stacks.records import Hold, Source
 if TYPE_CHECKING:
     from forecasting.capacity.planner import Plan
     from forecasting.parallel import Workers
-    from forecasting.telemetry import Demand
+    from forecasting.telemetry import Demand, Finding
 
 
 @dataclass(frozen=True)
@@ -102,8 +102,44 @@ def make(
     measured = read_demand(data or root, stack, demand, at)
     book = PriceBook.load(prices)
     plan = planner.plan(stack, measured, unit_prices(stack, book), at=at, workers=workers)
+    plan = with_findings(plan, refuted_claims(data or root, stack, at))
     diff = stacks.write_capacity(file, plan.capacity(), dry_run=True)
     return Planned(name, file, stack, measured, plan, book.edition, diff)
+
+
+def refuted_claims(root: Path, stack: stacks.Stack, at: datetime | None) -> tuple[Finding, ...]:
+    """What serving telemetry says against the claims of the stack file.
+
+    The plan stands on the claims and not on this telemetry: where it cannot be read, that is said.
+    """
+    from forecasting.sizing.claims import claims
+    from forecasting.telemetry import Finding, TelemetryError
+    from forecasting.telemetry.samples import SERVING, read_samples
+
+    telemetry = stack.telemetry
+    if telemetry.serving is None:
+        return ()
+    try:
+        samples = read_samples(
+            telemetry.serving, SERVING, window_days=telemetry.window_days, at=at, root=root
+        )
+    except TelemetryError as error:
+        return (Finding("no telemetry", f"rps_per_replica is not checked: {error}"),)
+    return claims(stack, samples)
+
+
+def with_findings(plan: Plan, found: tuple[Finding, ...]) -> Plan:
+    """The plan with more findings, each at the service that it is about."""
+    services = tuple(
+        replace(
+            service,
+            findings=service.findings
+            + tuple(f for f in found if (f.app, f.location) == (service.app, service.location)),
+        )
+        for service in plan.services
+    )
+    of_source = tuple(finding for finding in found if finding.app is None)
+    return replace(plan, services=services, findings=plan.findings + of_source)
 
 
 def held(stack: stacks.Stack, holds: Mapping[str, Hold]) -> stacks.Stack:

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from finops.stack_cost import Budgets
     from forecasting.capacity.planner import ServicePlan
     from forecasting.capacity.replay import Replayed
-    from forecasting.telemetry import Demand
+    from forecasting.telemetry import Demand, Finding
+    from forecasting.telemetry.samples import Samples
     from gitops.engine import Line, Outcome
     from gitops.planning import Planned
     from policypacks.guardrails.pricing.resources import Estimate
@@ -181,6 +182,18 @@ def telemetry(demand: Demand, stack: Stack, *, every: bool = False) -> None:
         console.print(f"  [dim]… and {more} more; `fairweather telemetry STACK` lists them[/dim]")
 
 
+def samples(measured: Samples, what: str) -> None:
+    """What sizing is learned from, and what is wrong with it."""
+    label = f"synthetic {what}" if measured.synthetic else what
+    days = (measured.end - measured.start).total_seconds() / 86400
+    console.print(
+        f"[bold]{label}[/bold], {days:.0f} days to {measured.end:%Y-%m-%d %H:%M} UTC  "
+        f"[dim]{escape(measured.source)}[/dim]"
+    )
+    for finding in measured.findings:
+        console.print(Text(f"  ! {finding}", style="yellow"))
+
+
 def plan(planned: Planned) -> None:
     """A row for each app and location: demand, capacity and cost before and after, and why."""
     rows = [plan_row(service) for service in planned.plan.services]
@@ -192,11 +205,19 @@ def plan(planned: Planned) -> None:
         console.print(
             f"capacity cost a month: {dollars(before)} → [bold]{dollars(after)}{share}[/bold]"
         )
+    for finding in claims(planned):
+        console.print(Text(f"  ! {finding}", style="yellow"))
     missing = evidence.unpriced(planned)
     if missing:
         console.print(
             f"[yellow]without a price, so not in the sum: {escape(', '.join(missing))}[/yellow]"
         )
+
+
+def claims(planned: Planned) -> list[Finding]:
+    """What measurement says against the claims that the plan rests on."""
+    of_services = [f for s in planned.plan.services for f in s.findings if f.kind == "claim"]
+    return [f for f in planned.plan.findings if "rps_per_replica" in f.detail] + of_services
 
 
 def plan_row(service: ServicePlan) -> tuple[str, ...]:

@@ -1,8 +1,8 @@
 """The contract: frozen records of what a stack file and a model version may say.
 
 Everything that reads a stack file reads it through these records; unknown keys are refused.
-`fairweather:portfolio`, `fairweather:telemetry` and `fairweather:apps` are written by people,
-`fairweather:capacity` by `fairweather plan --write` and nobody else.
+`fairweather:portfolio`, `fairweather:telemetry`, `fairweather:apps` and `fairweather:events` are
+written by people, `fairweather:capacity` by `fairweather plan --write` and nobody else.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from datetime import date
 from typing import Annotated, Literal
 
 from pydantic import (
+    AwareDatetime,
     BaseModel,
     ConfigDict,
     Field,
@@ -23,6 +24,8 @@ from pydantic import (
 from stacks.machines import gpu_machine
 
 HOURS_A_WEEK = 168
+UNSERVED_SHARE = 0.2
+"""What the promised shortfall costs, as a share of capacity, unless an app says otherwise."""
 WEEKDAY_SHARE = 5 / 7
 ROUNDING = 0.005
 """Shares that people write may miss 1 by as much."""
@@ -119,6 +122,8 @@ class PlannerLimits(Record):
     """With less telemetry the planner keeps what stands."""
     max_changes_a_day: int = Field(default=6, ge=0, le=24)
     """How often the floor may change within a day: each change is a scheduled action."""
+    stands_days: int = Field(default=1, ge=1, le=7)
+    """How long a plan stands until the next one is deployed; it is replayed standing so long."""
     min_move_share: Share = 0.1
     """An app is moved to another place only if that saves this share of what it costs there."""
     min_move_usd: float = Field(default=100, ge=0)
@@ -199,8 +204,7 @@ class ServingSource(TableSource):
 
     queries: dict[
         Literal[
-            "rps", "replicas", "latency_p95_ms",
-            "utilisation", "batch", "tokens_in", "tokens_out",
+            "rps", "replicas", "latency_p95_ms", "utilisation", "tokens_in", "tokens_out",
         ],
         str,
     ] = {}  # fmt: skip
@@ -279,8 +283,19 @@ class Slo(Record):
     """95 of 100 requests are answered within it."""
     max_shortfall: Share = 0.01
     """Share of demand that may lie above capacity."""
+    unserved_cost: float | None = Field(default=None, gt=0)
+    """Cost of demand that is not served, as a multiple of the replica-hours that would have
+    served it; without it the promised shortfall costs a fifth of the capacity: 20 at 1 %."""
     network_p95_ms: float | None = Field(default=None, gt=0)
     """The part of it that the network may take, there and back; without it no place is judged."""
+
+    @property
+    def balance(self) -> float:
+        """`unserved_cost`, or what the promise says of it; more than 1000 changes nothing."""
+        stated = self.unserved_cost or UNSERVED_SHARE / max(
+            self.max_shortfall, UNSERVED_SHARE / 1000
+        )
+        return float(stated)
 
     @model_validator(mode="after")
     def _leaves_time_to_answer(self) -> Slo:
@@ -443,6 +458,28 @@ class Capacity(Record):
         return self
 
 
+class Event(Record):
+    """A known time in which demand is, or was, unlike its usual course."""
+
+    name: str
+    """Events of one name teach each other, such as `black friday` of last year and this one."""
+    start: AwareDatetime
+    """With its zone, as 2026-11-27T06:00:00Z."""
+    end: AwareDatetime
+    """Exclusive."""
+    kind: Literal["launch", "campaign", "holiday", "maintenance"]
+    apps: tuple[AppName, ...] = ()
+    """Whose demand it moves; without any, that of all apps."""
+    expected_multiplier: float | None = Field(default=None, gt=0, le=100)
+    """Of usual demand; without it, only past events say how much."""
+
+    @model_validator(mode="after")
+    def _ends_after_it_starts(self) -> Event:
+        if self.end <= self.start:
+            raise Misfit([(("end",), "is not after start; give the first moment after the event")])
+        return self
+
+
 class Stack(Record):
     """One stack file."""
 
@@ -452,6 +489,8 @@ class Stack(Record):
     """Where demand, latency, spend and inference logs are read."""
     apps: dict[AppName, App]
     """The apps by name."""
+    events: tuple[Event, ...] = ()
+    """Launches, campaigns, holidays and maintenance, past and to come."""
     capacity: dict[AppName, dict[Location, Capacity]] = {}
     """By app and location. Edited by `fairweather plan --write` and nobody else."""
 
@@ -465,7 +504,7 @@ class Stack(Record):
 
     @model_validator(mode="after")
     def _references_hold(self) -> Stack:
-        misfits: list[tuple[tuple[str, ...], str]] = []
+        misfits: list[tuple[tuple[str | int, ...], str]] = []
         for cloud, account in (("aws", self.portfolio.aws), ("gcp", self.portfolio.gcp)):
             if account is None and any(region.startswith(f"{cloud}:") for region in self.regions()):
                 problem = f"is missing, and apps have regions on {cloud}; add it"
@@ -479,6 +518,11 @@ class Stack(Record):
                 if place not in self.apps[name].locations:
                     problem = "the app is not there; `fairweather plan --write` removes it"
                     misfits.append((("capacity", name, place), problem))
+        for i, event in enumerate(self.events):
+            for j, name in enumerate(event.apps):
+                if name not in self.apps:
+                    problem = f"{name} is not an app; known apps are {', '.join(self.apps)}"
+                    misfits.append((("events", i, "apps", j), problem))
         if misfits:
             raise Misfit(misfits)
         return self

@@ -36,8 +36,8 @@ def regular(
     """
     findings = list(table.findings)
     rows = table.rows
-    rows = _without_future(rows, now, source, findings)
-    step = _step(rows["time"], source)
+    rows = without_future(rows, now, source, findings)
+    step = sampling_step(rows["time"], source)
     rows = _without_bad_values(rows, findings)
     rows = _on_the_grid(rows, step, findings)
     wide = _without_duplicates(rows, findings)
@@ -65,7 +65,7 @@ def regular(
     )
 
 
-def _without_future(
+def without_future(
     rows: pd.DataFrame, now: datetime, source: str, findings: list[Finding]
 ) -> pd.DataFrame:
     ahead = rows["time"] > pd.Timestamp(now) + MAX_CLOCK_SKEW
@@ -80,12 +80,12 @@ def _without_future(
     return rows[~ahead]
 
 
-def _step(times: pd.Series[pd.Timestamp], source: str) -> pd.Timedelta:
+def sampling_step(times: pd.Series[pd.Timestamp], source: str) -> pd.Timedelta:
     """The largest common step that the commonest distance between samples allows."""
     unique = np.unique(times.to_numpy(dtype="datetime64[s]"))
     if len(unique) < 2:
         problem = "there is one point in time"
-        raise TelemetryError(f"{source}: {problem}; export some days of demand")
+        raise TelemetryError(f"{source}: {problem}; export some days of it")
     distances, counts = np.unique(np.diff(unique).astype(int), return_counts=True)
     seconds = int(distances[counts.argmax()])
     if seconds > 3600:

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 Kind = Literal[
+    "claim",
     "clock",
     "duplicates",
     "gaps",

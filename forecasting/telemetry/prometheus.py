@@ -17,7 +17,7 @@ from typing import Any
 import pandas as pd
 
 from forecasting.telemetry.demand import Finding, TelemetryError
-from forecasting.telemetry.tables import LongTable
+from forecasting.telemetry.tables import DEMAND, LongTable
 
 STEP = timedelta(minutes=10)
 MAX_POINTS = 10_000
@@ -28,10 +28,13 @@ TIMEOUT_SECONDS = 30
 TOKEN_VARIABLE = "FAIRWEATHER_PROMETHEUS_TOKEN"  # noqa: S105 - the variable's name, no token
 
 
-def read_range(url: str, query: str, start: datetime, end: datetime) -> LongTable:
+def read_range(
+    url: str, query: str, start: datetime, end: datetime, key: str = DEMAND.key
+) -> LongTable:
     """The query at every 10 minutes from `start` to before `end` (UTC).
 
-    A bearer token is sent if FAIRWEATHER_PROMETHEUS_TOKEN is set.
+    A bearer token is sent if FAIRWEATHER_PROMETHEUS_TOKEN is set. `key` of the stack file names
+    the source in errors; the values are in the column `rps`.
 
     Raises:
         TelemetryError: no answer after four attempts, an error from Prometheus, or series without
@@ -42,7 +45,7 @@ def read_range(url: str, query: str, start: datetime, end: datetime) -> LongTabl
     first = start
     while first < end:
         last = min(first + (MAX_POINTS - 1) * STEP, end - STEP)
-        answer = _get(url, query, first, last)
+        answer = _get(url, query, first, last, key)
         warnings |= dict.fromkeys(answer.get("warnings", ()))
         rows += _rows(answer, url)
         first = last + STEP
@@ -53,7 +56,7 @@ def read_range(url: str, query: str, start: datetime, end: datetime) -> LongTabl
     return LongTable(pd.concat(rows, ignore_index=True), synthetic=False, findings=findings)
 
 
-def _get(url: str, query: str, first: datetime, last: datetime) -> dict[str, Any]:
+def _get(url: str, query: str, first: datetime, last: datetime, key: str) -> dict[str, Any]:
     parameters = {
         "query": query,
         "start": f"{first.timestamp():.0f}",
@@ -80,7 +83,7 @@ def _get(url: str, query: str, first: datetime, last: datetime) -> dict[str, Any
         if wait is not None:
             time.sleep(wait)
     attempts = len(WAITS_SECONDS) + 1
-    remedy = "check telemetry.demand.url and the network"
+    remedy = f"check {key}.url and the network"
     raise TelemetryError(f"{url}: {problem} ({attempts} attempts); {remedy}")
 
 

@@ -107,9 +107,9 @@ def generate(stack: Stack, *, days: int, end: datetime, seed: int) -> pd.DataFra
     return table
 
 
-def write(frame: pd.DataFrame, path: Path) -> None:
+def write(frame: pd.DataFrame, path: Path, what: str = "demand") -> None:
     """CSV (gzipped if the name says so) or Parquet, marked as synthetic; equal bytes each time."""
-    mark = f"synthetic demand, seed {frame.attrs['seed']}"
+    mark = f"synthetic {what}, seed {frame.attrs['seed']}"
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.suffix == ".parquet":
         import pyarrow as pa

@@ -1,0 +1,1 @@
+"""What a replica serves and what its container needs, learned from what was measured."""
