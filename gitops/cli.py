@@ -191,6 +191,11 @@ def parser() -> argparse.ArgumentParser:
         "fairweather sizing dev --serving build/serving-dev.csv.gz",
     ))  # fmt: skip
 
+    spend_options(command(
+        "spend", "spend_commands:spend", "The running month against its budgets, and days that cost too much.",
+        "fairweather spend dev --by team --billing build/billing-dev.parquet",
+    ))  # fmt: skip
+
     model_actions(command(
         "model", "model_commands:show", "Ask the model registry: versions, their evidence, where to roll back to.",
         "fairweather model verify", stack=False,
@@ -441,6 +446,10 @@ def commitment_options(made: argparse.ArgumentParser) -> None:
     made.add_argument(
         "--discount", type=float, metavar="SHARE",
         help="your discount of a one-year commitment, such as 0.3, where no price is known",
+    )  # fmt: skip
+    made.add_argument(
+        "--compute-discount", type=float, metavar="SHARE",
+        help="your discount of an AWS Compute Savings Plan: all of AWS becomes one pool",
     )  # fmt: skip
     made.add_argument(
         "--budget", type=float, metavar="USD",
