@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Literal
 
-import numpy as np
 import pandas as pd
 
 from finops.billing import LEVELS
@@ -24,7 +23,7 @@ def allocate(daily: pd.DataFrame, stack: Stack, shared_by: Key = "own-line") -> 
     `shared` is split over the stack's apps by `shared_by`; on a day on which the key is zero
     everywhere it stays. The sum of each day is unchanged.
     """
-    rows = daily.copy()
+    rows = daily.reset_index(drop=True)
     rows["app"] = rows["app"].replace("", UNALLOCATED)
     owners = {name: app.owner for name, app in stack.apps.items()} | {SHARED: stack.portfolio.owner}
     models = {name: app.model.name for name, app in stack.apps.items()} | {SHARED: SHARED}
@@ -67,9 +66,9 @@ def _split(
 ) -> pd.DataFrame:
     shared = rows[rows["app"] == SHARED]
     own = rows[rows["app"].isin(list(stack.apps))]
-    key = weights(own, stack).reindex(shared["day"].unique()).fillna(0.0)
-    key = key.rename_axis(index="day")
-    shares = key.div(key.sum(axis=1).replace(0.0, np.nan), axis=0).dropna()
+    key = weights(own, stack).reindex(shared["day"].unique()).fillna(0.0).rename_axis(index="day")
+    total = key.sum(axis=1)
+    shares = key[total > 0].div(total[total > 0], axis=0)
     split = shared[shared["day"].isin(shares.index)]
     long = shares.reset_index().melt(id_vars="day", var_name="app", value_name="share")
     parts = split.drop(columns="app").merge(long[long["share"] > 0], on="day")

@@ -7,6 +7,7 @@ was used that day, with commitments and discounts spread over their term.
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -79,12 +80,16 @@ def read(
     if not files:
         raise BillingError("no billing file; name one with --billing, or in telemetry.spend.path")
     names = tuple(sorted(shown(path) for path in files))
-    with duckdb.connect(":memory:") as connection:
+    # On disk, so that an export may be larger than memory.
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        duckdb.connect(str(Path(folder, "billing.duckdb"))) as connection,
+    ):
         connection.execute("SET TimeZone = 'UTC'")
         connection.execute(
             "CREATE TABLE delivered (file VARCHAR, content UBIGINT, start TIMESTAMPTZ,"
-            " until TIMESTAMPTZ, usd DECIMAL(38, 12), currency VARCHAR, app VARCHAR, team VARCHAR,"
-            " model VARCHAR, location VARCHAR, service VARCHAR, synthetic BOOLEAN)"
+            " until TIMESTAMPTZ, usd DECIMAL(38, 12), currency VARCHAR, tags VARCHAR,"
+            " location VARCHAR, service VARCHAR, synthetic BOOLEAN)"
         )
         findings: dict[str, None] = {}
         for path in sorted(files):
@@ -94,6 +99,7 @@ def read(
                 problem = str(error).strip().splitlines()[0]
                 raise BillingError(f"{shown(path)}: {problem}; export it again") from None
         _check(connection, ", ".join(names))
+        findings |= dict.fromkeys(_owners(connection))
         return _summed(connection, names, list(findings), at, timedelta(hours=lag_hours))
 
 
@@ -124,10 +130,12 @@ def _deliver(connection: DuckDBPyConnection, path: Path) -> list[str]:
 
 def _plain(kinds: Mapping[str, str]) -> list[str]:
     """SQL for each column of `delivered`, out of a table `time, app, usd` and what else it has."""
-    levels = [text(name) if name in kinds else "''" for name in LEVELS]
+    owners = ", ".join(f"'{tag}', {text(level)}" for level, tag in TAGS.items() if level in kinds)
+    location, service = (text(name) if name in kinds else "''" for name in ("location", "service"))
     amount = 'TRY_CAST("usd" AS DECIMAL(38, 12))'
     synthetic = 'CAST("synthetic" AS BOOLEAN)' if "synthetic" in kinds else "false"
-    return [time("time"), "NULL", amount, f"'{CURRENCY}'", *levels, synthetic]
+    tags = f"json_object({owners})"
+    return [time("time"), "NULL", amount, f"'{CURRENCY}'", tags, location, service, synthetic]
 
 
 def _focus(kinds: Mapping[str, str], place: str) -> tuple[list[str], list[str]]:
@@ -142,8 +150,6 @@ def _focus(kinds: Mapping[str, str], place: str) -> tuple[list[str], list[str]]:
     absent = [
         f"{place}: no column {name}: {what}" for name, what in ABSENT.items() if name not in kinds
     ]
-    tags = _tags(kinds.get("Tags"))
-    owners = [tag_value(tags, tag) for tag in TAGS.values()]
     location = text("RegionId") if "RegionId" in kinds else "''"
     if "RegionId" in kinds and "ProviderName" in kinds:
         cloud = " ".join(
@@ -158,7 +164,7 @@ def _focus(kinds: Mapping[str, str], place: str) -> tuple[list[str], list[str]]:
         time("ChargePeriodEnd") if "ChargePeriodEnd" in kinds else "NULL",
         'TRY_CAST("EffectiveCost" AS DECIMAL(38, 12))',
         text("BillingCurrency"),
-        *owners,
+        _tags(kinds.get("Tags")),
         location,
         text("ServiceName") if "ServiceName" in kinds else "''",
         'coalesce(TRY_CAST("x_Synthetic" AS BOOLEAN), false)'
@@ -181,17 +187,30 @@ def _tags(kind: str | None) -> str:
         return "NULL"
     if kind.startswith("STRUCT") and kind.endswith("[]"):
         return 'to_json(map_from_entries("Tags"))'
-    if kind == "VARCHAR":
-        return """CASE WHEN json_valid("Tags") THEN "Tags" END"""
-    return 'to_json("Tags")'
+    return '"Tags"' if kind == "VARCHAR" else 'to_json("Tags")'
 
 
-def tag_value(tags: str, tag: str) -> str:
+def _owners(connection: DuckDBPyConnection) -> list[str]:
+    """The table `owners`: what each set of tags says; there are far fewer sets than rows."""
+    values = ", ".join(f"{tag_value(tag)} AS {level}" for level, tag in TAGS.items())
+    connection.execute(
+        f"""
+        CREATE TABLE owners AS SELECT tags, {values}, coalesce(tags, '') <> '' AND NOT json_valid(tags) AS broken
+        FROM (SELECT DISTINCT tags FROM delivered)
+        """  # noqa: S608 - the words are ours
+    )
+    broken = connection.execute("SELECT min(tags) FROM owners WHERE broken").fetchone()
+    if broken and broken[0] is not None:
+        return [f"tags: {str(broken[0])[:40]!r} is no JSON object; such rows are unallocated"]
+    return []
+
+
+def tag_value(tag: str) -> str:
     """SQL for the value of a tag in any of its spellings, '' without one."""
     paths = ", ".join(
-        f"""json_extract_string({tags}, '$."{form.format(tag)}"')""" for form in TAG_FORMS
+        f"""json_extract_string(tags, '$."{form.format(tag)}"')""" for form in TAG_FORMS
     )
-    return "''" if tags == "NULL" else f"coalesce({paths}, '')"
+    return f"CASE WHEN json_valid(tags) THEN coalesce({paths}, '') ELSE '' END"
 
 
 def _check(connection: DuckDBPyConnection, place: str) -> None:
@@ -223,11 +242,12 @@ def _summed(
     levels = ", ".join(LEVELS)
     # Alike within one file: that many charges. Alike in two files: an export handed in twice.
     connection.execute(
-        f"""
+        """
         CREATE TABLE charges AS
-        SELECT content, start, until, usd, synthetic, {levels}, max(n) AS copies, sum(n) AS seen
+        SELECT content, start, until, usd, synthetic, tags, location, service,
+            max(n) AS copies, sum(n) AS seen
         FROM (SELECT *, count(*) AS n FROM delivered GROUP BY ALL) GROUP BY ALL
-        """  # noqa: S608 - the names are ours
+        """
     )
     twice = connection.execute("SELECT sum(seen - copies) FROM charges").fetchone()
     if twice and twice[0]:
@@ -241,8 +261,10 @@ def _summed(
         ), days AS (
             SELECT *, first + to_days(unnest(range(days))::INT) AS day FROM spans
         )
-        SELECT day, {levels}, CAST(sum(usd * copies / days) AS DOUBLE) AS usd, bool_or(synthetic) AS synthetic
-        FROM days WHERE day < coalesce(?, 'infinity'::TIMESTAMPTZ) GROUP BY ALL ORDER BY ALL
+        SELECT day, {levels}, bool_or(synthetic) AS synthetic,
+            sum(CAST(usd::DOUBLE * copies / days AS DECIMAL(38, 12)))::DOUBLE AS usd
+        FROM days LEFT JOIN owners ON days.tags IS NOT DISTINCT FROM owners.tags
+        WHERE day < coalesce(?, 'infinity'::TIMESTAMPTZ) GROUP BY ALL ORDER BY ALL
         """,  # noqa: S608 - the names are ours
         [at],
     ).df()

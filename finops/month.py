@@ -15,6 +15,8 @@ from stacks.records import Stack
 
 ANOMALY_DAYS, OPEN_DAYS = 30, 7
 """Anomalies are told for so long, and count as open for the first days of it."""
+MATERIAL_SHARE = 0.01
+"""Of the month's expected total: what is less above the expected day is told, and not open."""
 FEW_DAYS = 28
 """With less history the weekday profile is rough and no day is judged."""
 ONE_DAY = pd.Timedelta(days=1)
@@ -30,8 +32,9 @@ class Anomaly:
     expected_usd: float
     actual_usd: float
     moved: str
-    """The service and location that rose most over the same weekday of the four weeks before."""
+    """What rose most over the same weekday of the four weeks before: app, service and location."""
     open: bool
+    """Young, and large enough to matter."""
 
 
 @dataclass(frozen=True)
@@ -142,28 +145,33 @@ def month(
     else:
         fitted = SpendForecaster().fit(daily)
         forecast, path = fitted.month_end(), fitted.path()
-        found = anomalies(fitted.anomalies(), rows, until)
         if len(daily) < FEW_DAYS:
             note = f"{len(daily)} days of history: wide interval, no anomalies yet"
         # Days before a gap are no history, and are spent all the same.
         path += by_day.sum() - forecast.spent
         forecast = replace(forecast, spent=float(by_day.sum()))
+        found = anomalies(fitted.anomalies(), rows, until, MATERIAL_SHARE * forecast.mean)
     return Month(
         name, first.date(), tuple(by_day.tolist()), (until - ONE_DAY).date(),
         (until.day - 1) / until.days_in_month, forecast, path, budget_usd, found, len(daily), note,
     )  # fmt: skip
 
 
-def anomalies(found: pd.DataFrame, rows: pd.DataFrame, until: pd.Timestamp) -> tuple[Anomaly, ...]:
+def anomalies(
+    found: pd.DataFrame, rows: pd.DataFrame, until: pd.Timestamp, material_usd: float
+) -> tuple[Anomaly, ...]:
     """The latest first, each with what moved."""
     recent = found[found["day"] >= until - ANOMALY_DAYS * ONE_DAY].sort_values("day")[::-1]
     days = pd.DatetimeIndex(recent["day"])
     told = recent[["score", "expected", "actual"]].to_numpy(float)
-    newest = until - OPEN_DAYS * ONE_DAY
+    young = until - OPEN_DAYS * ONE_DAY
     return tuple(
-        Anomaly(day.date(), score, expected, actual, moved(rows, day), bool(day >= newest))
+        Anomaly(
+            day.date(), score, expected, actual, moved(rows, day),
+            bool(day >= young) and actual - expected >= material_usd,
+        )
         for day, (score, expected, actual) in zip(days, told.tolist(), strict=True)
-    )
+    )  # fmt: skip
 
 
 def moved(rows: pd.DataFrame, day: pd.Timestamp) -> str:

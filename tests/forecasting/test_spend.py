@@ -182,7 +182,7 @@ def four_weeks(past, _spent, days):
 
 def month_ends(spends, months=10):
     """For each day of the month: errors of ours and of the rivals; and how often the interval held."""
-    errors = {day: {"ours": [], "run rate": [], "four weeks": []} for day in DAYS_OF_MONTH}
+    errors: dict = {day: {"ours": [], "run rate": [], "four weeks": []} for day in DAYS_OF_MONTH}
     inside = []
     for spend in spends:
         starts = [i for i in range(150, len(spend) - 27) if spend.index[i].day == 1]
