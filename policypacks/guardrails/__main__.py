@@ -15,6 +15,7 @@ import waiver_rules
 import waivers
 from pricing.book import PriceBook, PriceBookError
 from pulumi_policy import PolicyPack
+from security import access, aws, google, kubernetes
 
 HERE = Path(__file__).resolve().parent
 
@@ -32,6 +33,10 @@ rules = (
     *fairness.rules(thresholds),
     *claims.rules(),
     *cost.rules(thresholds, book),
+    *aws.rules(),
+    *google.rules(),
+    *kubernetes.rules(thresholds),
+    *access.rules(),
 )
 PolicyPack(
     "guardrails", gate.policies((*rules, *waiver_rules.rules(rules, exemptions)), exemptions)

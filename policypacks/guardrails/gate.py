@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any, Literal
 
+import pulumi_policy
 from pricing.declared import UNKNOWN, UNKNOWNS, Declared, Resource
 from pulumi_policy import (
     EnforcementLevel,
@@ -25,6 +26,7 @@ from pulumi_policy.proxy import _DictProxy, _ListProxy
 from waivers import Waiver, waived
 
 Level = Literal["mandatory", "advisory"]
+Severity = Literal["low", "medium", "high", "critical"]
 
 
 @dataclass(frozen=True)
@@ -47,10 +49,24 @@ class ResourceRule:
     level: Level = "mandatory"
     limits: tuple[str, ...] = ()
     """Keys that say where it draws the line: of thresholds.yaml or, as `fairweather:...`, of the stack file."""
+    types: tuple[str, ...] = ()
+    """Of resources that it looks at; () is all."""
+    subject: str = ""
+    """The module that lists it, where the check stands in another."""
+    severity: Severity = "medium"
+    """Of what it stops."""
+    frameworks: tuple[str, ...] = ()
+    """Controls that ask for it, such as `NIST 800-53 AC-6`."""
+
+    def concerns(self, kind: str) -> bool:
+        """Whether it looks at resources of a type."""
+        return not self.types or kind in self.types
 
     def findings(self, declared: Declared) -> Iterator[Finding]:
         """What it says of all resources of a stack."""
         for resource in declared:
+            if not self.concerns(resource.type):
+                continue
             for message in self.check(resource):
                 yield Finding(message, resource.urn)
 
@@ -67,6 +83,12 @@ class StackRule:
     level: Level = "mandatory"
     limits: tuple[str, ...] = ()
     """Keys that say where it draws the line: of thresholds.yaml or, as `fairweather:...`, of the stack file."""
+    subject: str = ""
+    """The module that lists it, where the check stands in another."""
+    severity: Severity = "medium"
+    """Of what it stops."""
+    frameworks: tuple[str, ...] = ()
+    """Controls that ask for it, such as `NIST 800-53 AC-6`."""
 
     def findings(self, declared: Declared) -> Iterator[Finding]:
         """What it says of a stack."""
@@ -125,12 +147,15 @@ def policies(rules: Sequence[Rule], waivers: Sequence[Waiver]) -> list[Policy]:
 
 def _resource_policy(rule: ResourceRule, waivers: Sequence[Waiver], session: Session) -> Policy:
     def validate(args: ResourceValidationArgs, report: ReportViolation) -> None:
+        if not rule.concerns(args.resource_type):
+            return
         for message in rule.check(session.resource(rule, args)):
             if not waived(waivers, rule.name, args.urn, today()):
                 report(message, args.urn)
 
-    level = EnforcementLevel(rule.level)
-    return ResourceValidationPolicy(rule.name, rule.description, validate, level)
+    return ResourceValidationPolicy(
+        rule.name, rule.description, validate, EnforcementLevel(rule.level), **told(rule)
+    )
 
 
 def _stack_policy(rule: StackRule, waivers: Sequence[Waiver], session: Session) -> Policy:
@@ -139,8 +164,18 @@ def _stack_policy(rule: StackRule, waivers: Sequence[Waiver], session: Session) 
             if not waived(waivers, rule.name, finding.urn, today()):
                 report(finding.message, finding.urn or None)
 
-    level = EnforcementLevel(rule.level)
-    return StackValidationPolicy(rule.name, rule.description, validate, level)
+    return StackValidationPolicy(
+        rule.name, rule.description, validate, EnforcementLevel(rule.level), **told(rule)
+    )
+
+
+def told(rule: Rule) -> dict[str, Any]:
+    """What Pulumi shows of a rule beside its name."""
+    return {
+        "severity": pulumi_policy.Severity(rule.severity),
+        "tags": list(rule.frameworks),
+        "remediation_steps": rule.remedy,
+    }
 
 
 def resource_of(args: ResourceValidationArgs) -> Resource:

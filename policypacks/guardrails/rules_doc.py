@@ -70,6 +70,8 @@ def data(rule: Rule) -> dict[str, object]:
         "level": rule.level,
         "description": rule.description,
         "remedy": rule.remedy,
+        "severity": rule.severity,
+        "frameworks": list(rule.frameworks),
         "limits": list(rule.limits),
     }
 
@@ -78,20 +80,24 @@ def page(rules: Sequence[Rule]) -> str:
     """A table for each subject, which is a file of the pack, in the order of `__main__.py`."""
     subjects = [
         section(subject, of_subject)
-        for subject, of_subject in groupby(rules, key=lambda rule: rule.check.__module__)
+        for subject, of_subject in groupby(
+            rules, key=lambda rule: rule.subject or rule.check.__module__
+        )
     ]
     return "\n\n".join([ABOUT, *subjects]) + "\n"
 
 
 def section(subject: str, rules: Iterable[Rule]) -> str:
     about = (sys.modules[subject].__doc__ or "").split("\n\n")[0].strip()
-    head = "| rule | level | holds when | limits | what to do |\n|---|---|---|---|---|"
-    return "\n".join([f"## {subject}.py\n\n{about}\n\n{head}", *map(row, rules)])
+    head = "| rule | level, severity | holds when | limits | asked for by | what to do |\n|---|---|---|---|---|---|"
+    return "\n".join([f"## {subject.replace('.', '/')}.py\n\n{about}\n\n{head}", *map(row, rules)])
 
 
 def row(rule: Rule) -> str:
     limits = ", ".join(f"`{limit}`" for limit in rule.limits) or "–"
-    cells = (f"`{rule.name}`", rule.level, rule.description, limits, rule.remedy)
+    asked = ", ".join(rule.frameworks) or "–"
+    level = f"{rule.level}, {rule.severity}"
+    cells = (f"`{rule.name}`", level, rule.description, limits, asked, rule.remedy)
     return "| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |"
 
 

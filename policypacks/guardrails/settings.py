@@ -153,6 +153,8 @@ class Thresholds:
     undeclared_usd: float
     unpriced_machines: float
     machines: Mapping[str, tuple[str, ...]]
+    registries: tuple[str, ...]
+    """Where images may come from, with wildcards."""
     gpus_default: float
     gpus_by_app: Mapping[str, float]
     gpus_portfolio: float
@@ -161,7 +163,7 @@ class Thresholds:
 
 def thresholds(file: Path) -> Thresholds:
     """The thresholds of the pack. Raises SettingsError."""
-    root = read(file).fields("tags", "budget", "machines", "gpus", "fairness")
+    root = read(file).fields("tags", "budget", "machines", "registries", "gpus", "fairness")
     tags = root["tags"].fields("required")
     budget = root["budget"].fields("undeclared_usd", "unpriced_machines")
     gpus = root["gpus"].fields("app", "portfolio", optional=("apps",))
@@ -173,6 +175,7 @@ def thresholds(file: Path) -> Thresholds:
         machines={
             cloud: node.words() for cloud, node in root["machines"].fields("aws", "gcp").items()
         },
+        registries=root["registries"].words(),
         gpus_default=gpus["app"].number(0),
         gpus_by_app={app: node.number(0) for app, node in apps.items()},
         gpus_portfolio=gpus["portfolio"].number(0),

@@ -34,14 +34,18 @@ def test_every_rule_has_a_row_with_its_remedy(rules):
     for rule in rules:
         [row] = [line for line in page.splitlines() if line.startswith(f"| `{rule.name}` |")]
         assert row.endswith(f"| {rule.remedy} |")
-        assert row.count("|") == 6
+        assert row.count("|") == 7
+
+
+WHOLE = {"machines", "registries"}
+"""Keys that are one limit, whatever they hold."""
 
 
 def test_the_limits_are_keys_of_the_thresholds_and_each_key_belongs_to_a_rule(rules):
     root = settings.read(PACK / "thresholds.yaml").mapping()
     keys = {
-        f"{top}.{key}" for top, node in root.items() if top != "machines" for key in node.mapping()
-    } | {"machines", "gpus.apps"}  # without an app of its own quota, `apps` is not there
+        f"{top}.{key}" for top, node in root.items() if top not in WHOLE for key in node.mapping()
+    } | {*WHOLE, "gpus.apps"}  # without an app of its own quota, `apps` is not there
     named = {key for rule in rules for key in rule.limits if not key.startswith("fairweather:")}
     assert named == keys
 
@@ -50,7 +54,8 @@ def test_for_machines_it_says_the_same(rules, capsys):
     assert rules_doc.main(["--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert [rule["name"] for rule in told] == [rule.name for rule in rules]
-    assert set(told[0]) == {"name", "level", "description", "remedy", "limits"}
+    keys = {"name", "level", "severity", "frameworks", "description", "remedy", "limits"}
+    assert set(told[0]) == keys
 
 
 @pytest.mark.parametrize("before", [None, "# What the gate asked\n"])

@@ -27,6 +27,11 @@ SECRET = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 - a mark in the engine
 OUTPUT = "d0e6a833031e9bbcd3f4e8bde6ca49a4"
 
 
+def is_unknown(value: Any) -> bool:
+    """Whether only the deployment will tell."""
+    return isinstance(value, str) and value in UNKNOWNS
+
+
 @dataclass(frozen=True)
 class Resource:
     """One resource: `inputs` for a custom resource, its facts for a component."""
