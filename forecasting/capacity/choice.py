@@ -63,33 +63,41 @@ class _Outlook:
 
 
 def choose(record: Record, max_shortfall: float, unserved_cost: float) -> NDArray[np.intp]:
-    """The choice of each service.
+    """The choice of each service for the day after the record; arguments as for `choices`."""
+    return np.asarray(choices(record, max_shortfall, unserved_cost)[-1])
 
-    Choosing by the past flatters. So each past day is also chosen for by the days before it, and
-    unserved demand is taken to be as much dearer as it takes for those choices, together, to have
-    dropped no more than the promise.
+
+def choices(record: Record, max_shortfall: float, unserved_cost: float) -> NDArray[np.intp]:
+    """[day, service]: the choice that each day and those before it speak for.
+
+    Choosing by the past flatters. So it is also seen how the choices made on past days fared on the
+    days after them, and unserved demand is taken to be as much dearer as it takes for these,
+    together, to have dropped no more than the promise.
 
     Args:
         record: one past day or more.
         max_shortfall: share of each service's demand that may lie above its capacity.
         unserved_cost: of a unit of demand not served, in units of capacity.
     """
-    judged = range(FIRST_JUDGED_DAY, len(record.asked))
-    then = [_expected(record.until(day), max_shortfall) for day in judged]
-    services = np.arange(record.asked.shape[1])
-    now = _expected(record, max_shortfall)
-    asked = record.asked[FIRST_JUDGED_DAY:].sum(0)
-    dearer = 1.0
-    for dearer in DEARER:
-        dropped = np.zeros(len(services))
-        for day, outlook in zip(judged, then, strict=True):
-            dropped += record.unserved[day, services, outlook.best(dearer * unserved_cost)]
-        if _shares(dropped, asked).mean() <= max_shortfall:
-            break
-    return now.best(dearer * unserved_cost)
+    days = len(record.asked)
+    outlooks = [_expected(record.until(day), max_shortfall) for day in range(1, days + 1)]
+    # What each day would be chosen at each price, and what that dropped on the day after.
+    chosen = np.array(
+        [[outlook.best(dear * unserved_cost) for outlook in outlooks] for dear in DEARER]
+    )
+    after = chosen[:, FIRST_JUDGED_DAY - 1 : -1]
+    unserved = record.unserved[None, FIRST_JUDGED_DAY:]
+    dropped = np.take_along_axis(unserved, after[..., None], -1)[..., 0].cumsum(1)
+    shares = _shares(dropped, record.asked[FIRST_JUDGED_DAY:].cumsum(0)).mean(-1)
+    result = chosen[0].copy()
+    for day in range(FIRST_JUDGED_DAY, days):
+        kept = shares[:, day - FIRST_JUDGED_DAY] <= max_shortfall
+        result[day] = chosen[kept.argmax() if kept.any() else -1, day]
+    return np.asarray(result)
 
 
 def _shares(part: Array, whole: Array) -> Array:
+    whole = np.broadcast_to(whole, part.shape)
     return np.divide(part, whole, out=np.zeros_like(part), where=whole > 0)
 
 
@@ -99,9 +107,8 @@ def _expected(record: Record, max_shortfall: float) -> _Outlook:
     The shortfall of a week is taken to be lognormal around its expectation.
     """
     days = len(record.asked)
-    daily = np.broadcast_to(record.asked.mean(0)[:, None], record.cost.shape[1:])
-    cost = _shares(record.cost.mean(0), daily)
-    shares = _shares(record.unserved, np.broadcast_to(daily, record.unserved.shape))
+    daily = record.asked.mean(0)[:, None]
+    cost, shares = _shares(record.cost.mean(0), daily), _shares(record.unserved, daily)
     mean, variance = shares.mean(0), shares.var(0, ddof=min(1, days - 1))
     busy = record.asked.any(0)
     if not busy.any():

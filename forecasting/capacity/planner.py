@@ -14,6 +14,7 @@ import pandas as pd
 from forecasting.capacity.autoscaler import Reaction, known_peaks, run
 from forecasting.capacity.hindsight import Hindsight, hindsight
 from forecasting.capacity.replay import (
+    CHANGE_COST,
     FLOOR_LEVELS,
     LEVELS,
     TARGETS,
@@ -186,7 +187,7 @@ class _Planner:
 
     @property
     def _terms(self) -> Terms:
-        return Terms.of(self.stack.apps[self.app])
+        return Terms.of(self.stack.apps[self.app], self.location)
 
     @property
     def _limits(self) -> PlannerLimits:
@@ -299,12 +300,12 @@ class _Planner:
         """Floor [kind, hour] and ceiling no further from what stands than one step allows."""
         stands, changes = self._stands, self._limits.max_changes_a_day
         if stands is None:
-            floor = stepped(need, changes)
+            floor = stepped(need, changes, change_cost=CHANGE_COST)
             return floor, max(ceiling, int(floor.max())), False
         old = np.array([stands.floor.weekday, stands.floor.weekend], float)
         step = _step(old, self._limits.max_step)
         within = np.clip(need, old - step, old + step)
-        floor = stepped(within, changes, most=old + step)
+        floor = stepped(within, changes, most=old + step, change_cost=CHANGE_COST)
         reach = int(_step(np.array(float(stands.ceiling)), self._limits.max_step))
         near = min(max(ceiling, stands.ceiling - reach), stands.ceiling + reach)
         limited = bool((within != need).any()) or near != ceiling

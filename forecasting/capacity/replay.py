@@ -1,37 +1,42 @@
 """What planning would have cost and dropped on the recorded past, beside the rules in use.
 
-At each past day the plan is made from the data before that day and stands for the next 24 hours,
-under the autoscaler of `autoscaler`. Which quantile is the floor and which utilisation the target is
-chosen, for each service and day, by how the choices fared on the days before.
+At each past day the plan is made from the data before that day and stands until the next deploy
+(`limits.stands_days`), under the autoscaler of `autoscaler`. Which quantile is the floor and which
+utilisation the target is chosen, for each service and day, by how the choices fared on the days
+before (`choice`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from forecasting.capacity.autoscaler import ROUNDING, Reaction, Run, known_peaks, run
+from forecasting.capacity.choice import Record, choices
 from forecasting.capacity.schedule import stepped
 from forecasting.capacity.shards import Coefficients, Service, Shard, UnitPrice, over_shards
 from forecasting.parallel import Workers
 from forecasting.telemetry.demand import Demand, services
-from stacks.records import App, Capacity, PlannerLimits, Stack
+from stacks.records import App, Capacity, Event, PlannerLimits, Stack
 
 Array = NDArray[np.float64]
 
-FLOOR_LEVELS = (0.5, 0.75, 0.9, 0.95, 0.99)
+FLOOR_LEVELS = (0.05, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
+"""There is always a floor worth the name: it stands where the autoscaler cannot read the load."""
 CEILING_LEVEL = 0.995
 LEVELS = (*FLOOR_LEVELS, CEILING_LEVEL)
-TARGETS = (0.5, 0.6, 0.7, 0.8, 0.9)
+TARGETS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 FIRST_CHOICE = (FLOOR_LEVELS.index(0.9), TARGETS.index(0.7))
 """While there are no past days to choose by."""
 CHOOSE_FROM_DAYS = 3
-PROMISE_MARGIN = 0.65
-"""Share of the allowed shortfall that a choice may use up in replay: the past flatters."""
+CHANGE_COST = 0.5
+"""Of a scheduled change, in replica-hours: what saves less is not worth an action that can fail."""
 WARM_UP_DAYS = 7
 LEAST_KNOWN_HOURS = 48
 """A service takes part in the replay of a day if it was known for this long before."""
@@ -85,23 +90,37 @@ class Terms:
     rps_per_replica: float
     cold_start_minutes: float
     max_shortfall: float
+    unserved_cost: float
+    """Of a replica-hour's worth of demand that is not served, in replica-hours."""
     least: int
     """Replicas that a floor never goes below."""
+    flat: Literal["peak", "least"] | None
+    """Which hour's floor stands all week where no schedule can be followed: a plain HPA's minimum
+    is the peak, Cloud Run's minimum instances are the least."""
 
     @classmethod
-    def of(cls, app: App) -> Terms:
+    def of(cls, app: App, location: str) -> Terms:
         serving = app.serving
         hpa = serving.target == "gpu" and serving.autoscaler == "hpa"
+        cloud_run = serving.target == "serverless" and location.startswith("gcp:")
         quick = serving.cold_start_minutes <= SCALE_TO_ZERO_MINUTES
-        least = 0 if quick and not hpa else 1
         return cls(
-            serving.rps_per_replica, serving.cold_start_minutes, app.slo.max_shortfall, least
+            rps_per_replica=serving.rps_per_replica,
+            cold_start_minutes=serving.cold_start_minutes,
+            max_shortfall=app.slo.max_shortfall,
+            unserved_cost=app.slo.balance,
+            least=0 if quick and not hpa else 1,
+            flat="peak" if hpa else "least" if cloud_run else None,
         )
 
     def floors(self, outlook: Outlook, column: int) -> Array:
         """[level, weekday or weekend, hour] whole replicas needed, before changes are limited."""
         need = outlook.day_types[column, : len(FLOOR_LEVELS)] / self.rps_per_replica
-        return np.maximum(np.ceil(need - ROUNDING), self.least)
+        whole = np.maximum(np.ceil(need - ROUNDING), self.least)
+        if self.flat is None:
+            return whole
+        one = (np.max if self.flat == "peak" else np.min)(whole, axis=(1, 2), keepdims=True)
+        return np.broadcast_to(one, whole.shape)
 
     def ceiling(self, outlook: Outlook, column: int, target: float) -> int:
         """Replicas for the busiest hour to come (or to come back), at the target."""
@@ -118,7 +137,7 @@ class Replay:
     """Fine demand, from before the first replayed day on."""
     days: tuple[Outlook, ...]
     column: int
-    max_changes: int
+    limits: PlannerLimits
 
     @cached_property
     def reaction(self) -> Reaction:
@@ -151,7 +170,13 @@ class Replay:
     def _floors(self) -> Array:
         """[day, level, kind, hour] as they would have been written."""
         wanted = np.stack([self.terms.floors(day, self.column) for day in self.days])
-        return stepped(wanted, self.max_changes)
+        return stepped(wanted, self.limits.max_changes_a_day, change_cost=CHANGE_COST)
+
+    @cached_property
+    def _standing(self) -> NDArray[np.intp]:
+        """[day] the day whose plan stands: one is deployed each `stands_days`."""
+        day = np.arange(len(self.days))
+        return day - day % self.limits.stands_days
 
     def _on_steps(self, rows: Array) -> Array:
         """[day, ..., kind, hour] -> [step, ...]: each day's own row, hour by hour."""
@@ -164,11 +189,12 @@ class Replay:
     @cached_property
     def _choices(self) -> Run:
         """Each level and target on each step, [step, level, target]."""
-        floors = self._on_steps(self._floors)[:, :, None]
+        floors = self._on_steps(self._floors[self._standing])[:, :, None]
         ceilings = np.stack(
             [[self.terms.ceiling(day, self.column, t) for t in TARGETS] for day in self.days]
         )
-        ceiling = np.maximum(np.repeat(ceilings, self.steps_a_day, axis=0)[:, None], floors)
+        ceilings = np.repeat(ceilings[self._standing], self.steps_a_day, axis=0)
+        ceiling = np.maximum(ceilings[:, None], floors)
         return self._run(floors, ceiling, np.array(TARGETS))
 
     def _run(self, floor: Array, ceiling: Array | float, target: Array | float) -> Run:
@@ -187,25 +213,28 @@ class Replay:
         return np.asarray(np.nansum(values.reshape(len(self.days), -1, *values.shape[1:]), axis=1))
 
     @cached_property
-    def _daily(self) -> tuple[Array, Array]:
-        """Replicas and unserved demand of each choice, [day, level, target], over the day's steps."""
-        return self._by_day(self._choices.replicas), self._by_day(self._choices.unserved)
+    def _record(self) -> Record:
+        """Every choice on every day, in units of demand; this service alone."""
+        cost = self._by_day(self._choices.replicas) * self.terms.rps_per_replica
+        unserved = self._by_day(self._choices.unserved)
+        days = (len(self.days), 1, -1)
+        return Record(cost.reshape(days), unserved.reshape(days), self.asked[:, None])
+
+    @cached_property
+    def _chosen(self) -> NDArray[np.intp]:
+        """[day] the choice that it and the days before it speak for."""
+        return choices(self._record, self.terms.max_shortfall, self.terms.unserved_cost)[:, 0]
 
     def choice(self, before_day: int) -> tuple[int, int]:
         """(level, target) that the days before `before_day` speak for."""
         if before_day < CHOOSE_FROM_DAYS or not self.asked[:before_day].any():
             return FIRST_CHOICE
-        cost, unserved = (daily[:before_day].sum(0) for daily in self._daily)
-        allowed = PROMISE_MARGIN * self.terms.max_shortfall * self.asked[:before_day].sum()
-        ranked = np.where(unserved <= allowed + ROUNDING, cost, np.inf)
-        if not np.isfinite(ranked).any():
-            ranked = unserved
-        level, target = np.unravel_index(int(ranked.argmin()), ranked.shape)
-        return int(level), int(target)
+        level, target = divmod(int(self._chosen[before_day - 1]), len(TARGETS))
+        return level, target
 
     def ours(self) -> Run:
         """Each day by the choice that was due then."""
-        chosen = np.array([self.choice(day) for day in range(len(self.days))])
+        chosen = np.array([self.choice(int(day)) for day in self._standing])
         level, target = np.repeat(chosen, self.steps_a_day, axis=0).T
         steps = np.arange(len(level))
         every = self._choices
@@ -261,13 +290,18 @@ class Replay:
         )
 
 
-def outlook(hourly: pd.DataFrame, coefficients: Coefficients | None = None) -> Outlook:
+def outlook(
+    hourly: pd.DataFrame,
+    coefficients: Coefficients | None = None,
+    events: Sequence[Event] = (),
+) -> Outlook:
     """The week after `hourly` ends, seen from there; `coefficients` as `learn` gives them."""
     from forecasting.quantiles.forecaster import DemandForecaster
 
     quantiles = np.zeros((168, hourly.shape[1], len(LEVELS)))
     if hourly.shape[1]:
-        forecaster = DemandForecaster(LEVELS).fit(hourly, coefficients=coefficients)
+        forecaster = DemandForecaster(LEVELS)
+        forecaster.fit(hourly, events=events, coefficients=coefficients)
         quantiles = forecaster.predict(168).to_numpy().reshape(quantiles.shape)
     busiest = np.nan_to_num(hourly.max().to_numpy(float))
     return Outlook(hourly.index[-1] + pd.Timedelta("1h"), quantiles, busiest)
@@ -289,7 +323,7 @@ def outlooks(demand: Demand, days: int) -> tuple[Outlook, ...]:
 def seen(shard: Shard) -> tuple[Outlook, ...]:
     """The outlook of the shard's services at each of its origins."""
     return tuple(
-        outlook(shard.demand.hourly.iloc[:end], learned)
+        outlook(shard.demand.hourly.iloc[:end], learned, shard.stack.events)
         for end, learned in zip(shard.ends, shard.learned, strict=True)
     )
 
@@ -305,7 +339,8 @@ def replay_of(
     if not days:
         return None
     column = services(demand.hourly).index(service)
-    return Replay(Terms.of(app), demand.fine[service], days, column, limits.max_changes_a_day)
+    terms = Terms.of(app, service[1])
+    return Replay(terms, demand.fine[service], days, column, limits)
 
 
 def replay(

@@ -10,13 +10,16 @@ EXCESS_PRICE = 1e4
 """Of a replica-hour above `most`: only where the number of changes leaves no other way."""
 
 
-def stepped(need: Array, max_changes: int, most: Array | None = None) -> Array:
+def stepped(
+    need: Array, max_changes: int, most: Array | None = None, change_cost: float = 0.0
+) -> Array:
     """The cheapest row above `need` with at most `max_changes` changes, by dynamic programming.
 
     Args:
         need: [..., hour] replicas needed in each hour.
         max_changes: how often the value may change from one hour to the next within the row.
         most: [..., hour] above which a row goes only if there is no other.
+        change_cost: of a change, in replica-hours: one that saves less is not made.
 
     Returns:
         [..., hour], piecewise constant. Among rows of equal cost the one with fewer changes.
@@ -46,7 +49,7 @@ def stepped(need: Array, max_changes: int, most: Array | None = None) -> Array:
         choices.append(choice)
         layers.append(np.take_along_axis(ways, choice[:, None], axis=1)[:, 0])
     totals = np.stack([layer[:, -1] for layer in layers])  # [changes, row]
-    changes = totals.argmin(0)
+    changes = (totals + change_cost * np.arange(len(totals))[:, None]).argmin(0)
     result = np.empty_like(rows)
     for row in range(count):
         end, left = hours, int(changes[row])

@@ -264,7 +264,7 @@ def test_money_is_price_times_replicas(camera, steady):
 def test_what_stands_is_kept_where_a_plan_would_win_too_little(camera):
     flat = 180 * np.exp(np.random.default_rng(1).normal(0, 0.02, 144 * 21))
     tight = with_capacity(camera, {"camera": {"aws:us-east-1": capacity(5, 9).model_copy(
-        update={"target_utilisation": 0.9})}})  # fmt: skip
+        update={"target_utilisation": 0.95})}})  # fmt: skip
     service = only(plan(tight, demand_of(one_service(flat)), dollar))
     assert service.status == "unchanged"
     assert service.after == service.before
