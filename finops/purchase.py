@@ -25,8 +25,9 @@ COMMITMENT_PRICES = Path(__file__).with_name("commitment_prices.csv")
 COMMITTED = "machine-1y"
 """Service of a machine's price an hour under a one-year commitment without upfront payment."""
 RECENT_HOURS = 28 * 24
+COMPUTE_POOL = "aws compute"
 PRODUCTS = {
-    ("aws", True): "EC2 Instance Savings Plan or standard Reserved Instances, 1 year, no upfront",
+    ("aws", True): "EC2 Instance Savings Plan (or standard RI), 1 year, no upfront",
     ("aws", False): "Compute Savings Plan, 1 year, no upfront",
     ("gcp", True): "resource-based committed use discount, 1 year",
     ("gcp", False): "Compute flexible committed use discount, 1 year",
@@ -39,7 +40,7 @@ class Pool:
     """Machines, or functions, that one commitment can cover."""
 
     name: str
-    """`aws:us-east-1 g6`: location, and family or service."""
+    """`aws:us-east-1 g6`: location, and family or service; `aws compute` for all of AWS."""
     product: str
     """What to buy, as the cloud names it."""
     apps: tuple[str, ...]
@@ -50,16 +51,17 @@ class Pool:
     spot_ratio: float | None
     """Spot / on-demand price."""
     machine: str
-    """The machine, or the service, most in use, and its price: to tell amounts in machines."""
+    """The machine, or the service, most in use."""
     machine_usd: float | None
+    """Its on-demand price, to tell amounts in machines; None where a pool has many kinds."""
     as_of: str
     """Date of the oldest commitment price used."""
     missing: tuple[str, ...]
     """Why there is no advice, or none for a part, and what to do."""
     cold_start_minutes: float
     max_shortfall: float
-    spot_share: float
-    """Tightest of its apps'."""
+    spot_share: float | None
+    """Tightest of its apps'; None where machines of many kinds share the pool."""
 
 
 def commitment_prices(override: Path | None) -> Mapping[tuple[str, str, str], Row]:
@@ -75,6 +77,7 @@ def pools(
     committed: Mapping[tuple[str, str, str], Row],
     *,
     discount: float | None = None,
+    compute_discount: float | None = None,
 ) -> list[Pool]:
     """The pools of a stack, dearest first.
 
@@ -85,14 +88,17 @@ def pools(
         committed: by (service, machine, location), as `commitment_prices` gives it.
         discount: the user's own discount of a one-year commitment, 0.3 for 30 %, on everything
             that has no row in `committed`.
+        compute_discount: the user's own discount of a Compute Savings Plan. With it all of AWS is
+            one pool, machines and functions of every region: less is saved, and no retired machine
+            type strands it.
     """
-    prices = _Prices(book, committed, discount)
+    prices = _Prices(book, committed, discount, compute_discount)
     members: dict[str, list[_Member]] = {}
     for app, location in stack.services():
         member = _member(stack, app, location, demand, prices)
         members.setdefault(member.pool, []).append(member)
     made = [_pool(name, found) for name, found in members.items()]
-    return sorted(made, key=lambda pool: -recent(pool.usage))
+    return sorted(made, key=lambda pool: -(recent(pool.usage) or 0.0))
 
 
 @dataclass(frozen=True)
@@ -114,7 +120,8 @@ class _Member:
 
     @property
     def recent_usd(self) -> float:
-        return recent(self.usage)
+        """0 without telemetry: it weighs nothing."""
+        return recent(self.usage) or 0.0
 
     def ratio(self, usd: float | None) -> float | None:
         """Of another price to the on-demand price."""
@@ -128,16 +135,20 @@ class _Prices:
     book: PriceBook
     committed: Mapping[tuple[str, str, str], Row]
     discount: float | None
+    compute_discount: float | None
 
     def committed_usd(
         self, machine: str, location: str, on_demand_usd: float | None
     ) -> tuple[float | None, str]:
         """USD an hour and the date of the price; (None, "") where there is none."""
+        if self.compute_discount is not None and location.startswith("aws:"):
+            usd = None if on_demand_usd is None else on_demand_usd * (1 - self.compute_discount)
+            return usd, "your --compute-discount"
         row = self.committed.get((COMMITTED, machine, zone_group(location)))
         if row is not None:
             return row.usd, f"{row.as_of}"
         if self.discount is not None and on_demand_usd is not None:
-            return on_demand_usd * (1 - self.discount), "--discount"
+            return on_demand_usd * (1 - self.discount), "your --discount"
         return None, ""
 
 
@@ -171,9 +182,12 @@ def _member(stack: Stack, name: str, location: str, demand: Demand, prices: _Pri
                 f"{item}: no price of a one-year commitment at {location}; give "
                 f"{row if machine else ''}your --discount"
             )
+    pool, product = f"{zone_group(location)} {family}", PRODUCTS[cloud, machine is not None]
+    if prices.compute_discount is not None and cloud == "aws":
+        pool, product = COMPUTE_POOL, PRODUCTS["aws", False]
     return _Member(
-        pool=f"{zone_group(location)} {family}",
-        product=PRODUCTS[cloud, machine is not None],
+        pool=pool,
+        product=product,
         name=name,
         app=app,
         machine=item,
@@ -214,12 +228,12 @@ def _pool(name: str, members: list[_Member]) -> Pool:
         ratio=_weighted(measured, [member.ratio(member.committed_usd) for member in measured]),
         spot_ratio=_weighted(measured, [member.ratio(member.spot_usd) for member in measured]),
         machine=largest.machine,
-        machine_usd=largest.on_demand_usd,
+        machine_usd=None if name == COMPUTE_POOL else largest.on_demand_usd,
         as_of=min((member.as_of for member in measured), default=""),
         missing=tuple(dict.fromkeys(member.problem for member in members if member.problem)),
         cold_start_minutes=max(member.app.serving.cold_start_minutes for member in members),
         max_shortfall=min(member.app.slo.max_shortfall for member in members),
-        spot_share=min(shares),
+        spot_share=None if name == COMPUTE_POOL else min(shares),
     )
 
 
@@ -232,7 +246,7 @@ def _weighted(members: Sequence[_Member], ratios: Sequence[float | None]) -> flo
     return float(np.average(known, weights=weights if sum(weights) else None))
 
 
-def recent(usage: pd.Series[float]) -> float:
-    """Mean of the last four weeks' measured hours; 0 where nothing was measured."""
+def recent(usage: pd.Series[float]) -> float | None:
+    """Mean of the last four weeks' measured hours; None where nothing was measured."""
     mean = usage.iloc[-RECENT_HOURS:].mean()
-    return 0.0 if math.isnan(mean) else float(mean)
+    return None if math.isnan(mean) else float(mean)

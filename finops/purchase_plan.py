@@ -37,14 +37,14 @@ class PoolPlan:
     """The mix of one pool; USD an hour at the committed price where it says committed."""
 
     pool: Pool
-    demand_usd_hour: float
-    """Mean of the last four weeks, at on-demand prices."""
+    demand_usd_hour: float | None
+    """Mean of the last four weeks, at on-demand prices; None without telemetry."""
     running_usd_hour: float
     """Committed already."""
     commit_usd_hour: float
     """To commit to now, on top."""
     on_demand_usd_hour: float
-    """Mean that is left to pay by the hour over the term."""
+    """Mean that is left to pay by the hour over the term; like the two above 0 without advice."""
     saving: Saving | None
     """None where nothing is advised."""
     spot: SpotPlan | None
@@ -72,7 +72,7 @@ def pool_plan(
     notes = (*pool.missing, *about_spot)
     demand_usd = recent(pool.usage)
     if pool.ratio is None or pool.usage.isna().all():
-        return PoolPlan(pool, demand_usd, 0.0, 0.0, demand_usd, None, spot, notes, None)
+        return PoolPlan(pool, demand_usd, 0.0, 0.0, 0.0, None, spot, notes, None)
     # A commitment covers what its price would have bought on demand.
     covering = [(start, end, usd / pool.ratio) for start, end, usd in running]
     advice = advise(pool.usage, 1.0, pool.ratio, TERM_HOURS, covering)
@@ -129,10 +129,19 @@ def within_budget(plans: Sequence[PoolPlan], budget_usd_month: float) -> Capped:
     ladder = plan_ladder(demands, offers, budget_usd=budget_usd_month, buy_months=1)
     bought = ladder.now()
     kept = [
-        of_amount(plan, bought[plan.pool.name]) if plan.pool.name in bought else plan
-        for plan in plans
+        _cut(plan, bought[plan.pool.name]) if plan.pool.name in bought else plan for plan in plans
     ]
     return Capped(kept, float(ladder.budget_dual.sum()))
+
+
+def _cut(plan: PoolPlan, amount: float) -> PoolPlan:
+    """The plan with less, and with a note of what was left out."""
+    after = of_amount(plan, amount)
+    left_out = plan.commit_usd_month - after.commit_usd_month
+    if left_out < 1:
+        return after
+    note = f"${left_out:,.0f} a month more would pay; the budget leaves it out"
+    return replace(after, notes=(*after.notes, note))
 
 
 def _durations(advice: Advice) -> np.ndarray:
@@ -144,7 +153,7 @@ def _durations(advice: Advice) -> np.ndarray:
 
 def _spot(pool: Pool, availability: pd.DataFrame | None) -> tuple[SpotPlan | None, tuple[str, ...]]:
     """The spot share of what is not committed, or why there is none."""
-    if pool.spot_share == 0:
+    if not pool.spot_share:
         return None, ()
     if pool.spot_ratio is None:
         return None, (f"{pool.machine}: no spot price here; add a row with --prices",)

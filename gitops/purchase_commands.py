@@ -39,6 +39,7 @@ def commitments(options: Namespace) -> int:
             PriceBook.load(options.prices),
             purchase.commitment_prices(options.prices),
             discount=options.discount,
+            compute_discount=options.compute_discount,
         )
         _known(options.active, active, found)
         _known(options.availability, recorded, found)
@@ -61,8 +62,11 @@ def commitments(options: Namespace) -> int:
 
 
 def _check(options: Namespace) -> None:
-    if options.discount is not None and not 0 < options.discount < 1:
-        raise Refusal(f"--discount {options.discount:g}: give a share between 0 and 1, such as 0.3")
+    for name in ("discount", "compute_discount"):
+        share = getattr(options, name)
+        if share is not None and not 0 < share < 1:
+            option = f"--{name.replace('_', '-')}"
+            raise Refusal(f"{option} {share:g}: give a share between 0 and 1, such as 0.3")
     if options.budget is not None and options.budget <= 0:
         raise Refusal(f"--budget {options.budget:g}: give USD a month above zero")
 
@@ -97,7 +101,7 @@ def tell(plans: Sequence[PoolPlan]) -> None:
         told = f"{', '.join(pools)}: {note}"
         show.console.print(f"[yellow]{escape(told)}[/yellow]", soft_wrap=True)
     dates = sorted({plan.pool.as_of for plan in advised})
-    dated = f"commitment prices of {', '.join(dates)}; " if dates else ""
+    dated = f"commitment prices: {', '.join(dates)}; " if dates else ""
     show.console.print(
         f"[dim]{dated}advice only: nothing is bought; buy in the cloud's own console and list it "
         "with --active next time[/dim]",
@@ -106,11 +110,12 @@ def tell(plans: Sequence[PoolPlan]) -> None:
 
 
 def mix_row(plan: PoolPlan) -> tuple[str, ...]:
+    demand = "?" if plan.demand_usd_hour is None else f"{plan.demand_usd_hour:.2f}"
     if plan.advice is None:
-        spread = (f"{plan.demand_usd_hour:.2f}", "?", "?", "?", "?")
+        spread = (demand, "?", "?", "?", "?")
     else:
         spread = (
-            f"{plan.demand_usd_hour:.2f}",
+            demand,
             f"{plan.running_usd_hour:.2f}",
             f"[bold]{plan.commit_usd_hour:.2f}[/bold]",
             f"{plan.on_demand_usd_hour:.2f}",
@@ -122,6 +127,8 @@ def mix_row(plan: PoolPlan) -> tuple[str, ...]:
 def spot_text(plan: PoolPlan) -> str:
     if plan.spot is not None:
         return escape(plan.spot.reason)
+    if plan.pool.spot_share is None:
+        return "told by family, without --compute-discount"
     return "none: its apps allow no spot" if plan.pool.spot_share == 0 else "not advised, see below"
 
 
@@ -179,7 +186,7 @@ def pool_dict(plan: PoolPlan) -> dict[str, Any]:
         "price_ratio": plan.pool.ratio,
         "prices_as_of": plan.pool.as_of or None,
         "history_days": round(plan.advice.days, 1) if plan.advice else None,
-        "demand_usd_hour": round(plan.demand_usd_hour, 4),
+        "demand_usd_hour": None if plan.demand_usd_hour is None else round(plan.demand_usd_hour, 4),
         "committed_usd_hour": round(plan.running_usd_hour, 4) if advised else None,
         "commit_now_usd_hour": round(plan.commit_usd_hour, 4) if advised else None,
         "commit_now_usd_month": round(plan.commit_usd_month, 2) if advised else None,

@@ -23,7 +23,7 @@ Running = tuple[pd.Timestamp, pd.Timestamp, float]
 
 LEAST_DAYS = 60
 """Of history; with less, no more than what was always in use is certain."""
-RETIRED_A_YEAR = 0.03
+RETIRED_A_YEAR = 0.04
 """Chance that a pool is given up altogether (a machine type replaced), which no trend announces."""
 MONTHS_A_YEAR = 12
 HALVINGS = 40

@@ -30,6 +30,8 @@ LEAST_MONTHS_FALLING = 3.0
 TREND_SD = 0.05
 """Standard deviation of a year's trend around what the past tells, in log change a month."""
 PATHS_A_TREND = 9
+GROWTH_KEPT = 0.9
+"""Of a growth rate from month to month: growth dies down; decline, to be safe, does not."""
 STEEPEST_RISE, STEEPEST_FALL = 0.15, -1.0
 """Log change a month: growth faster than this is a start or a move, which will not go on."""
 
@@ -63,9 +65,11 @@ def outlook(history: pd.Series[float], months: int) -> Outlook:
     values = known(history)
     trends = trends_of(weekly_levels(history))
     spread = norm.ppf((np.arange(PATHS_A_TREND) + 0.5) / PATHS_A_TREND)
-    drift = (trends[:, None] + TREND_SD * spread).ravel()
+    drift = (trends[:, None] + TREND_SD * spread).ravel()[:, None]
     middle_of_month = np.arange(months) + 0.5
-    return Outlook(np.sort(values[-PROFILE_HOURS:]), np.exp(drift[:, None] * middle_of_month))
+    damped = (1 - GROWTH_KEPT**middle_of_month) / (1 - GROWTH_KEPT)
+    growth = np.exp(drift * np.where(drift > 0, damped, middle_of_month))
+    return Outlook(np.sort(values[-PROFILE_HOURS:]), growth)
 
 
 def known(history: pd.Series[float]) -> Array:

@@ -74,10 +74,25 @@ def test_a_price_that_is_missing_is_named_and_a_discount_of_the_users_fills_it()
     assert pools(90, service, discount=0.17)["aws:us-east-1 Lambda"].ratio == pytest.approx(0.83)
 
 
+def test_a_compute_savings_plan_makes_one_pool_of_all_of_aws():
+    rps = {
+        ("camera", "aws:us-east-1"): 280.0,
+        ("camera", "gcp:europe-west4"): 28.0,
+        ("moderation", "aws:us-east-1"): 28.0,
+    }
+    made = pools(90, rps, compute_discount=0.25)
+    assert list(made) == ["aws compute", "gcp:europe-west4 g2"]
+    pool = made["aws compute"]
+    assert pool.ratio == pytest.approx(0.75)
+    assert pool.apps == ("camera", "moderation")
+    assert pool.usage.iloc[-1] == pytest.approx(10 * 0.8048 + 10 * 2 * 0.0000041667 * 3600)
+
+
 def test_a_service_without_telemetry_is_named_and_its_pool_is_not_called_idle():
     made = pools(90, {("voice", "aws:us-east-1"): 175})
     assert "no telemetry" in made["aws:eu-central-1 g6"].missing[0]
-    assert purchase_plan.pool_plan(made["aws:eu-central-1 g6"]).advice is None
+    plan = purchase_plan.pool_plan(made["aws:eu-central-1 g6"])
+    assert (plan.advice, plan.demand_usd_hour) == (None, None)
 
 
 def test_hours_missing_of_one_app_are_missing_of_the_pool():

@@ -94,6 +94,14 @@ def test_a_young_portfolio_gets_no_more_than_the_certain_part(capsys, tmp_path):
     assert "28 days of history: only what was always in use" in out
 
 
+def test_a_compute_savings_plan_covers_functions_too(capsys, grown):
+    _, out, _ = run(capsys, "--demand", grown, "--compute-discount", 0.27, "--json")
+    told = {pool["pool"]: pool for pool in json.loads(out)["pools"]}
+    assert "moderation" in told["aws compute"]["apps"]
+    assert told["aws compute"]["product"] == "Compute Savings Plan, 1 year, no upfront"
+    assert not any(name.startswith("aws:") for name in told)
+
+
 def test_spot_is_advised_from_recorded_availability(capsys, grown, tmp_path):
     times = pd.date_range("2026-09-01", periods=25 * 288, freq="5min", tz="UTC")
     zones = [
@@ -110,6 +118,7 @@ def test_spot_is_advised_from_recorded_availability(capsys, grown, tmp_path):
     ("arguments", "problem"),
     [
         (("--discount", "30"), "--discount 30: give a share between 0 and 1"),
+        (("--compute-discount", "0"), "--compute-discount 0: give a share between 0 and 1"),
         (("--budget", "-1"), "--budget -1: give USD a month above zero"),
         (("--active", "nowhere.csv"), "nowhere.csv: cannot be read"),
     ],
