@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -10,6 +12,9 @@ from forecasting.telemetry import synthetic
 from forecasting.telemetry.demand import Demand
 from stacks import Stack, load
 from tests.forecasting.services import END, capacity, demand_of
+
+if TYPE_CHECKING:
+    from distributed import LocalCluster
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -44,3 +49,12 @@ def camera(prod: Stack) -> Stack:
 @pytest.fixture(scope="session")
 def prod_demand(prod: Stack) -> Demand:
     return demand_of(synthetic.generate(prod, days=14, end=END, seed=7), days=14)
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[LocalCluster]:
+    """A Dask scheduler with two worker processes on this machine."""
+    from distributed import LocalCluster
+
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as made:
+        yield made
