@@ -48,7 +48,7 @@ def rules(root: Path) -> tuple[policy_report.Rule, ...]:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         return ()
-    known = ("name", "level", "description", "remedy")
+    known = ("name", "level", "description", "remedy", "severity", "frameworks")
     return tuple(
         policy_report.Rule(**{key: rule[key] for key in known}) for rule in json.loads(done.stdout)
     )

@@ -11,7 +11,7 @@ import html
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -27,6 +27,8 @@ from gitops.errors import Refusal
 SARIF_SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What XML 1.0 cannot hold, not even escaped."""
+SECURITY_SEVERITY = {"low": "3.0", "medium": "5.5", "high": "8.0", "critical": "9.5"}
+"""As GitHub's code scanning sorts alerts: the middle of each CVSS class."""
 Result = Literal["blocked", "noted", "passed", "not judged"]
 
 
@@ -39,6 +41,9 @@ class Rule:
     description: str
     remedy: str
     """Empty where the pack was not asked."""
+    severity: str = "medium"
+    frameworks: Sequence[str] = ()
+    """Controls that ask for it, such as `NIST 800-53 AC-6`."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +79,11 @@ class Report:
 
     def with_result(self, result: Result) -> list[str]:
         return [rule.name for rule in self.rules if self.result(rule) == result]
+
+    def told_of(self, finding: Finding) -> str:
+        """`mandatory, high`; without the severity where the pack did not tell of its rules."""
+        rule = self._by_name.get(finding.rule)
+        return f"{finding.level}, {rule.severity}" if rule else finding.level
 
     def remedy(self, finding: Finding) -> str:
         """What the pack says of the rule in general; the finding's own text is more exact."""
@@ -130,6 +140,8 @@ def as_json(report: Report) -> str:
             {
                 "name": rule.name,
                 "level": rule.level,
+                "severity": rule.severity,
+                "frameworks": list(rule.frameworks),
                 "result": report.result(rule),
                 "description": rule.description,
                 "remedy": rule.remedy or None,
@@ -185,7 +197,11 @@ def _descriptor(rule: Rule) -> dict[str, Any]:
         "fullDescription": {"text": described},
         "help": {"text": rule.remedy or "Each result says what to do."},
         "defaultConfiguration": {"level": _sarif_level(rule.level)},
-        "properties": {"tags": ["policy"], "problem.severity": _sarif_level(rule.level)},
+        "properties": {
+            "tags": ["policy", *rule.frameworks],
+            "problem.severity": _sarif_level(rule.level),
+            "security-severity": SECURITY_SEVERITY[rule.severity],
+        },
     }
 
 
@@ -285,7 +301,7 @@ def as_markdown(report: Report) -> str:
     parts += [fenced(error) for error in report.outcome.errors]
     if report.outcome.findings:
         rows = [
-            f"| `{finding.rule}` | {finding.level} | {_cell(finding.resource)} "
+            f"| `{finding.rule}` | {report.told_of(finding)} | {_cell(finding.resource)} "
             f"| {_cell(finding.text)} | {_cell(report.remedy(finding))} |"
             for finding in _blocking_first(report)
         ]
@@ -306,7 +322,7 @@ def as_text(report: Report) -> str:
     lines = [f"{report.stack}: {headline(report)}"]
     lines += [f"error: {error.removeprefix('error: ')}" for error in report.outcome.errors]
     for finding in _blocking_first(report):
-        lines += ["", f"{finding.rule} ({finding.level})  {finding.resource}"]
+        lines += ["", f"{finding.rule} ({report.told_of(finding)})  {finding.resource}"]
         told = [*finding.text.splitlines(), report.remedy(finding)]
         lines += [f"  {line}" for line in told if line]
     lines += ["", *(f"{told}: {', '.join(names)}" for told, names in _without(report))]

@@ -215,10 +215,10 @@ def test_markdown_puts_what_blocks_first_in_a_table():
     assert lines[0] == "# dev: blocked by tags-are-complete; 2 to create, 3 unchanged"
     rows = [line for line in lines if line.startswith("| `")]
     assert rows[0] == (
-        "| `tags-are-complete` | mandatory | aws:s3/bucket:Bucket scratch "
+        "| `tags-are-complete` | mandatory, medium | aws:s3/bucket:Bucket scratch "
         "| scratch lacks owner; set it | Set the tags. |"
     )
-    assert rows[-1].startswith("| `costs-are-known` | advisory | the whole stack |")
+    assert rows[-1].startswith("| `costs-are-known` | advisory, medium | the whole stack |")
     assert "passed (1): `claims-hold`" in lines
 
 
@@ -233,15 +233,15 @@ def test_text_reads_from_the_verdict_to_what_passed():
     assert policy_report.as_text(Report("dev", BLOCKED, RULES)) == (
         "dev: blocked by tags-are-complete; 2 to create, 3 unchanged\n"
         "\n"
-        "tags-are-complete (mandatory)  aws:s3/bucket:Bucket scratch\n"
+        "tags-are-complete (mandatory, medium)  aws:s3/bucket:Bucket scratch\n"
         "  scratch lacks owner; set it\n"
         "  Set the tags.\n"
         "\n"
-        "tags-are-complete (mandatory)  aws:s3/bucket:Bucket scratch\n"
+        "tags-are-complete (mandatory, medium)  aws:s3/bucket:Bucket scratch\n"
         "  scratch has a second problem\n"
         "  Set the tags.\n"
         "\n"
-        "costs-are-known (advisory)  the whole stack\n"
+        "costs-are-known (advisory, medium)  the whole stack\n"
         "  2 of aws:x in no sum\n"
         "  Add rows to prices.csv.\n"
         "\n"

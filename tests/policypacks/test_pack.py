@@ -10,6 +10,7 @@ from collections import Counter
 
 import protocol
 import pytest
+import rules_doc
 import samples
 from pricing.declared import UNKNOWN
 from samples import PACK, budgets, evidence, karpenter, node_group, service, state
@@ -21,6 +22,7 @@ MANDATORY = {
 }  # fmt: skip
 ADVISORY = {
     "taggability-is-known", "images-are-known", "cost-range-within-budget", "costs-are-known", "waivers-are-used",
+    "gke-nodes-are-shielded", "subnets-keep-flow-logs",
 }  # fmt: skip
 
 
@@ -43,10 +45,9 @@ def test_it_lists_its_rules_and_their_levels(pack):
     levels = {
         policy.name: protocol.LEVELS[policy.enforcementLevel] for policy in pack.info.policies
     }
-    assert levels == {
-        **dict.fromkeys(MANDATORY, "mandatory"),
-        **dict.fromkeys(ADVISORY, "advisory"),
-    }
+    assert levels == {rule.name: rule.level for rule in rules_doc.shipped()}
+    assert {name for name, level in levels.items() if level == "advisory"} == set(ADVISORY)
+    assert set(MANDATORY) <= set(levels)
     assert all(policy.description.endswith(".") for policy in pack.info.policies)
 
 
