@@ -196,6 +196,11 @@ def parser() -> argparse.ArgumentParser:
         "fairweather spend dev --by team --billing build/billing-dev.parquet",
     ))  # fmt: skip
 
+    detect_options(command(
+        "detect", "detect_commands:detect", "What is unusual in load, latency and errors, and since when.",
+        "fairweather detect dev --errors build/errors-dev.csv.gz", stack=False,
+    ))  # fmt: skip
+
     model_actions(command(
         "model", "model_commands:show", "Ask the model registry: versions, their evidence, where to roll back to.",
         "fairweather model verify", stack=False,

@@ -1,8 +1,8 @@
 """How unlike its own past a stream is, value by value, with nothing known beforehand.
 
 A handful of features is taken of the stream: its level over 1, 4, 16 and 64 values, its roughness (mean
-absolute step) over 16 and 64, and, where the length of a day is known, how far it is from the usual value
-of this time of day, over 1 and 16. Each feature remembers the values that it had. How new a feature's value
+absolute step) over 16 and 64, and, where the length of a day is known, by what factor it is off the usual
+value of this time of day, over 1 and 16. Each feature remembers the values that it had. How new a feature's value
 is, is its distance to the nearest one remembered, as a share of the range remembered: also a value *between*
 known ones is new, and repeating an old extreme is not. The score is the sum over the features, so that
 several small surprises count as much as a large one, and no single scale decides.
@@ -20,7 +20,6 @@ from bisect import bisect_left
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import islice
 from statistics import median
 
 import numpy as np
@@ -33,6 +32,8 @@ WARM_UP = 144
 """Values that a feature has to have seen before it is asked."""
 PROFILE_DAYS = 7
 """The usual value of a time of day is the median of so many days: a week has one of each."""
+SMALL = 0.1
+"""Share of a stream's mean size below which differences from the usual value are small."""
 ROUNDING = 1e-9
 """Differences below this share of the values themselves are rounding."""
 
@@ -57,7 +58,10 @@ class Memory:
         if len(known) < self._warm_up:
             return 0.0
         above = bisect_left(known, value)
-        distance = min(abs(known[i] - value) for i in (above - 1, above) if 0 <= i < len(known))
+        distance = min(
+            value - known[above - 1] if above else math.inf,
+            known[above] - value if above < len(known) else math.inf,
+        )
         rounding = ROUNDING * max(abs(value), abs(known[0]), abs(known[-1]))
         if distance <= rounding:
             return 0.0
@@ -96,17 +100,19 @@ class Detector:
         if steps_a_day is not None and steps_a_day < 2:
             raise ValueError(f"steps_a_day is {steps_a_day}; give at least 2, or None for no cycle")
 
-        def memories(count: int, warm_up: int) -> list[Memory]:
-            return [Memory(warm_up, least_range) for _ in range(count)]
-
+        self._least_range = least_range
         self.threshold, self.learned_after = threshold, learned_after
         self._values: deque[float] = deque(maxlen=max(LEVELS))
         self._steps: deque[float] = deque(maxlen=max(ROUGHNESS))
         self._residuals: deque[float] = deque(maxlen=max(SEASONAL))
         self._season = Season(steps_a_day) if steps_a_day else None
-        self._steady = memories(len(LEVELS) + len(ROUGHNESS), WARM_UP)
-        # The first day's profile is a single day: two more are looked at before anything is new.
-        self._seasonal = memories(len(SEASONAL), max(WARM_UP, 2 * (steps_a_day or 0)))
+        self._size = 0.0
+        self._known = 0
+        self._steady = [Memory(WARM_UP, least_range) for _ in LEVELS + ROUGHNESS]
+        # The first day's profile is a single day: two more are looked at before anything is new. Factors
+        # are measured by at least e where a least range asks for calm.
+        warm_up = max(WARM_UP, 2 * (steps_a_day or 0))
+        self._seasonal = [Memory(warm_up, float(least_range > 0)) for _ in SEASONAL]
         self._held_back: list[Seen] = []
 
     def update(self, value: float) -> float:
@@ -135,10 +141,15 @@ class Detector:
     def _features(self, value: float, usual: float | None) -> Seen:
         self._steps.append(abs(value - self._values[-1]) if self._values else 0.0)
         self._values.append(value)
+        self._size += abs(value)
+        self._known += 1
         features = means(self._values, LEVELS) + means(self._steps, ROUGHNESS)
         seen = list(zip(self._steady, features, strict=True))
         if usual is not None:
-            self._residuals.append(value - usual)
+            # What is usual varies by a factor over the day, and so does what is unusual: on a log scale
+            # that runs straight through zero, and counts nothing below a tenth of the mean size.
+            unit = max(SMALL * self._size / self._known, self._least_range) or 1.0
+            self._residuals.append(math.asinh(value / unit) - math.asinh(usual / unit))
             if len(self._residuals) == max(SEASONAL):
                 seen += zip(self._seasonal, means(self._residuals, SEASONAL), strict=True)
         return seen
@@ -167,8 +178,8 @@ Seen = list[tuple[Memory, float]]
 
 def means(values: deque[float], lengths: tuple[int, ...]) -> list[float]:
     """The means of the last values; summed anew each time, so that rounding cannot build up."""
-    newest = list(islice(reversed(values), max(lengths)))
-    return [math.fsum(newest[:length]) / min(length, len(newest)) for length in lengths]
+    newest = list(values)
+    return [sum(newest[-length:]) / min(length, len(newest)) for length in lengths]
 
 
 def learn(seen: Seen) -> None:
@@ -186,28 +197,27 @@ class Episode:
 
 
 QUIET_SHARE = 0.05
-"""An episode is over after a quiet stretch of this share of the rows seen so far, at most of the memory's."""
+"""Where nothing else is said, an episode is over after a quiet stretch of this share of the rows seen so far,
+at most of those remembered."""
 
 
-def episodes(scores: np.ndarray, threshold: float, *, warm_up: int = WARM_UP) -> list[Episode]:
+def episodes(
+    scores: np.ndarray, threshold: float, *, warm_up: int = WARM_UP, quiet_rows: int | None = None
+) -> list[Episode]:
     """Alarms, one an episode: each begins at a score at or above the threshold and is told at that row.
 
     Causal: the rows up to any row decide whether an episode is open there. Nothing is an alarm in the first
-    `warm_up` rows.
+    `warm_up` rows. `quiet_rows` without a score like that end an episode.
     """
     found: list[Episode] = []
-    for row in np.flatnonzero(scores >= threshold):
+    for row in map(int, np.flatnonzero(scores >= threshold)):
         if row < warm_up:
             continue
         score = float(scores[row])
-        if found and row - found[-1].last <= quiet_rows(int(row)):
+        quiet = QUIET_SHARE * min(row, MEMORY) if quiet_rows is None else quiet_rows
+        if found and row - found[-1].last <= quiet:
             before = found.pop()
-            found.append(Episode(before.start, int(row), max(before.peak, score)))
+            found.append(Episode(before.start, row, max(before.peak, score)))
         else:
-            found.append(Episode(int(row), int(row), score))
+            found.append(Episode(row, row, score))
     return found
-
-
-def quiet_rows(row: int) -> float:
-    """How long it has to be quiet at this row before an episode counts as over."""
-    return QUIET_SHARE * min(row, MEMORY)

@@ -1,21 +1,27 @@
-"""Demand from where it is recorded: CSV, Parquet, Prometheus; the room's door to the outside."""
+"""Demand, latency or errors from where they are recorded: CSV, Parquet, Prometheus."""
 
 from __future__ import annotations
 
 import urllib.parse
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from forecasting.telemetry.checks import regular, window
 from forecasting.telemetry.demand import Demand, TelemetryError
 from forecasting.telemetry.prometheus import read_range
-from forecasting.telemetry.tables import read_table
+from forecasting.telemetry.tables import DEMAND, Layout, read_table
 from stacks.errors import shown
 from stacks.records import Source
 
 
 def read(
-    source: str | Path | Source, *, window_days: int, at: datetime | None, root: Path
+    source: str | Path | Source,
+    *,
+    window_days: int,
+    at: datetime | None,
+    root: Path,
+    layout: Layout = DEMAND,
 ) -> Demand:
     """Demand of the `window_days` before `at`, hourly and as fine as it was delivered.
 
@@ -26,6 +32,7 @@ def read(
         at: end of the window (aware; excluded, floored to the hour); None is the end of a file's
             data, or now for Prometheus.
         root: the folder that paths are relative to.
+        layout: what the table holds, where it is not demand: one figure, such as latency.
 
     Raises:
         TelemetryError: it cannot be read or used; where, what, and what to do.
@@ -39,13 +46,14 @@ def read(
         source = Path(source.path)
     if isinstance(source, Path):
         path = source if source.is_absolute() else root / source
-        table, name = read_table(path, shown(path)), shown(path)
+        table, name = read_table(path, shown(path), layout), shown(path)
+        table = replace(table, rows=table.rows.rename(columns={layout.needed[0]: "rps"}))
     else:
         assert source.url is not None
         assert source.query is not None
         at = at or now
         name = source.url
-        table = read_range(source.url, source.query, *window(at, window_days))
+        table = read_range(source.url, source.query, *window(at, window_days), layout.key)
     return regular(table, window_days=window_days, at=at, source=name, now=max(now, at or now))
 
 
