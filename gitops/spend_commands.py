@@ -155,8 +155,8 @@ def row(line: Month) -> tuple[str, ...]:
 
 
 def share(probability: float) -> str:
-    """Never 0 % or 100 % of what is only likely."""
-    if 0 < probability < 0.01:
+    """Never 0 % or 100 % of what is only likely; 100 % is spent already."""
+    if probability < 0.01:
         return "<1 %"
     return ">99 %" if 0.99 < probability < 1 else f"{probability:.0%}".replace("%", " %")
 

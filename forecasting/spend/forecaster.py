@@ -19,8 +19,10 @@ LEVEL = 0.90
 ERROR_HALF_LIFE_DAYS = 200.0
 FIRST_REPLAYED_DAY = 100
 """Earlier forecasts know too little to tell how good later ones are, while there are later ones."""
-PRIOR_ERROR = 0.20
-"""Relative error of the rest of a month that nothing is known of (log standard deviation)."""
+PRIOR_ERROR = 0.15
+"""Error of a month's forecast where none could be replayed (log standard deviation).
+
+A level that is the mean of `n` days is off by another `PRIOR_ERROR / sqrt(n)`."""
 PRIOR_WEIGHT = 0.15
 """How many past months the prior counts for where there are none; it fades as they come."""
 SCALE_DAYS, LEAST_SCALE_DAYS = 90, 28
@@ -171,7 +173,7 @@ def log_sums(history: History, days: int) -> np.ndarray:
     shape = np.log(sum(np.exp(history.season(ahead)) for ahead in range(1, days + 1)))
     # The recent level is itself some days old.
     middle = (days + 1) / 2 + 3
-    return np.asarray(shape + history.recent_level() + middle * history.growth())
+    return np.asarray(shape + history.recent_level + middle * history.growth)
 
 
 def replayed_error(history: History, forecast: np.ndarray, days: int) -> float:
@@ -194,7 +196,8 @@ def replayed_error(history: History, forecast: np.ndarray, days: int) -> float:
         )
         count = float(weights.sum()) / days
     prior = PRIOR_WEIGHT / (1 + count)
-    blended = (count * variance + prior * PRIOR_ERROR**2) / (count + prior)
+    unknown = PRIOR_ERROR**2 * (1 + 1 / history.days)
+    blended = (count * variance + prior * unknown) / (count + prior)
     return float(np.sqrt(blended))
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -62,12 +63,18 @@ class History:
     def season(self, ahead: int) -> np.ndarray:
         """[day] what weekday and holiday add `ahead` days after each day, as known on that day."""
         days = np.arange(ahead, ahead + self.days)
-        return season(self.profile, self.weekday[days], self.holiday[days])
+        return season(self.profile, self.weekend_gap, self.weekday[days], self.holiday[days])
+
+    @cached_property
+    def weekend_gap(self) -> np.ndarray:
+        """[day] by how much weekdays lie above weekends, in logarithms; none where they do not."""
+        return weekend_gap(self.profile)
 
     def before(self, values: np.ndarray) -> np.ndarray:
         """What was known the day before."""
         return np.concatenate([values[:1], values[:-1]])
 
+    @cached_property
     def growth(self) -> np.ndarray:
         """[day] damped growth of the level a day, from far apart months: short slopes mislead."""
         month = trailing_mean(self.level, LEVEL_DAYS)
@@ -78,6 +85,7 @@ class History:
             slopes.append((month - month[today - back]) / np.maximum(back, LEVEL_DAYS))
         return np.asarray(GROWTH_TRUST * np.mean(slopes, axis=0))
 
+    @cached_property
     def recent_level(self) -> np.ndarray:
         """[day] mean of exponentially weighted means, of days to weeks."""
         return np.asarray(np.mean([smoothed(self.level, h) for h in LEVEL_HALF_LIVES], axis=0))
@@ -94,19 +102,20 @@ def taken_apart(daily: pd.Series[float], holidays: Mapping[date, float] | None) 
     profile = weekday_profile(log_spend, weekday, holiday)
     known = np.vstack([profile[:1], profile[:-1]])
     days = len(spend)
-    level = log_spend - season(known, weekday[:days], holiday[:days])
+    level = log_spend - season(known, weekend_gap(known), weekday[:days], holiday[:days])
     return History(spend, log_spend, weekday, holiday, profile, level)
 
 
-def season(profile: np.ndarray, weekday: np.ndarray, holiday: np.ndarray) -> np.ndarray:
+def season(
+    profile: np.ndarray, gap: np.ndarray, weekday: np.ndarray, holiday: np.ndarray
+) -> np.ndarray:
     """What each day's weekday and holiday add; a holiday takes a weekday towards the weekend."""
     usual = profile[np.arange(len(profile)), weekday]
     fall = np.where(weekday < 5, 1.0, WEEKEND_PART) * holiday
-    return np.asarray(usual - fall * weekend_gap(profile))
+    return np.asarray(usual - fall * gap)
 
 
 def weekend_gap(profile: np.ndarray) -> np.ndarray:
-    """[day] by how much weekdays lie above weekends, in logarithms; none where they do not."""
     gap = profile[:, :5].mean(axis=1) - profile[:, 5:].mean(axis=1)
     return np.asarray(np.maximum(gap, 0.0))
 

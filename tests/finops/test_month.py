@@ -40,7 +40,7 @@ APPS = st.sampled_from(["camera", "photos", "search", "shared", "", "stranger"])
     st.lists(st.tuples(APPS, st.lists(st.floats(-5, 1e4), min_size=1, max_size=4)), min_size=1),
     st.sampled_from(KEYS),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_allocation_keeps_every_cent_of_every_day(parts, key):
     daily = pd.concat([rows(app, usd) for app, usd in parts], ignore_index=True)
     allocated = allocate(daily, STACK, key)

@@ -36,7 +36,7 @@ HISTORIES = st.lists(st.one_of(st.just(0.0), st.floats(1e-3, 1e6)), min_size=1, 
 
 
 @given(HISTORIES)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_whatever_was_spent_the_month_is_finite_ordered_and_not_below_what_is_spent(spend):
     fitted = SpendForecaster().fit(spend)
     end, path = fitted.month_end(), fitted.path()
