@@ -23,7 +23,8 @@ from stacks.records import App, Capacity, GpuServing, Stack
 
 COMMITMENT_PRICES = Path(__file__).with_name("commitment_prices.csv")
 COMMITTED = "machine-1y"
-"""Service of a machine's price an hour under a one-year commitment without upfront payment."""
+"""Service of a machine's price an hour, its GPUs with it, under a one-year commitment without upfront
+payment."""
 RECENT_HOURS = 28 * 24
 COMPUTE_POOL = "aws compute"
 PRODUCTS = {

@@ -1,10 +1,10 @@
 """Where the demand of a pool may go within a term: level paths around the trends that it has shown.
 
 A commitment is lost by decline, not by noise, so the scenarios are about the level. The trend is
-told by several memories of different length and by the slope since the pool's peak: after a peak
-the short memories rise again with every bounce while the pool goes on falling. Each trend stands
-for a bundle of paths, as far around it as a year's trend is uncertain. Within a month, demand is
-spread as in the last four weeks.
+told by several memories of different length and by the slope since the pool's peak; well after a
+peak the memories are not believed when they rise, as they do with every bounce of a pool that goes
+on falling. Each trend stands for a bundle of paths, as far around it as a year's trend is
+uncertain. Within a month, demand is spread as in the last four weeks.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ MEMORY_WEEKS = (4, 13, 52)
 LEVEL_WEEKS = 4
 """Weeks that make a level when a peak is looked for."""
 LEAST_MONTHS_FALLING = 3.0
-"""A fall that is younger is spread over this: a holiday is no decline."""
+"""A fall that is younger is spread over this: a holiday is no decline. Once a peak is older, a rise is
+a bounce until the peak is passed."""
 TREND_SD = 0.05
 """Standard deviation of a year's trend around what the past tells, in log change a month."""
 PATHS_A_TREND = 9
@@ -102,10 +103,13 @@ def trends_of(levels: Array) -> Array:
     logs = np.log(np.maximum(levels, 1e-3 * levels.max()))
     changes = np.diff(logs) * WEEKS_A_MONTH
     age = np.arange(len(changes))[::-1]
-    trends = [np.average(changes, weights=0.5 ** (age / weeks)) for weeks in MEMORY_WEEKS]
+    trends = np.array([np.average(changes, weights=0.5 ** (age / w)) for w in MEMORY_WEEKS])
     width = min(LEVEL_WEEKS, len(logs))
     smooth = np.convolve(logs, np.ones(width) / width, "valid")
     months_since = (len(smooth) - 1 - int(smooth.argmax())) / WEEKS_A_MONTH
+    if months_since > LEAST_MONTHS_FALLING:
+        trends = np.minimum(trends, 0.0)
     if months_since:
-        trends.append((smooth[-1] - smooth.max()) / max(months_since, LEAST_MONTHS_FALLING))
+        fall = (smooth[-1] - smooth.max()) / max(months_since, LEAST_MONTHS_FALLING)
+        trends = np.append(trends, fall)
     return np.asarray(np.clip(trends, STEEPEST_FALL, STEEPEST_RISE), float)
