@@ -8,7 +8,7 @@ known ones is new, and repeating an old extreme is not. The score is the sum ove
 several small surprises count as much as a large one, and no single scale decides.
 
 Novelty as distance to the nearest neighbour is conformal k-NN anomaly detection (Burnaev and Ishimtsev,
-arXiv:1606.03124) with one neighbour and the feature's range as the yardstick; a tolerance that is a share of
+arXiv:1608.04585) with one neighbour and the feature's range as the yardstick; a tolerance that is a share of
 the range seen so far is what HTM's spatial anomalies use (Ahmad et al., Neurocomputing 262, 2017, section 4).
 """
 
@@ -37,11 +37,10 @@ SMALL = 0.1
 ROUNDING = 1e-9
 """Differences below this share of the values themselves are rounding."""
 
-
 STEADY, SENSITIVE = 0.25, 0.1
 """Thresholds, fixed beforehand, in shares of the ranges seen so far, summed over the features. STEADY is for
 streams that wake people: at most one false alarm a stream-month on steady demand (measured by
-benchmarks/nab.py). SENSITIVE is for where a missed incident costs ten times a false alarm, as in NAB."""
+benchmarks/incidents.py). SENSITIVE is for where a missed incident costs ten times a false alarm, as in NAB."""
 
 
 class Memory:
@@ -99,7 +98,6 @@ class Detector:
     ) -> None:
         if steps_a_day is not None and steps_a_day < 2:
             raise ValueError(f"steps_a_day is {steps_a_day}; give at least 2, or None for no cycle")
-
         self._least_range = least_range
         self.threshold, self.learned_after = threshold, learned_after
         self._values: deque[float] = deque(maxlen=max(LEVELS))

@@ -42,6 +42,8 @@ class Stream:
 
     @property
     def step(self) -> pd.Timedelta:
+        if len(self.values) < 2:
+            return DAY  # one value: any step will do
         return pd.Timedelta(self.values.index[1] - self.values.index[0])
 
 

@@ -225,10 +225,12 @@ def test_an_anomaly_that_is_over_is_not_open():
     assert [a.open for a in told] == [False]
 
 
-def test_a_stream_that_is_too_short_is_no_all_clear():
-    (watched,) = watch([stream(demand(6))])
+@pytest.mark.parametrize("values", [demand(6), [1.0], [math.nan] * 2000])
+def test_a_stream_that_is_too_short_is_no_all_clear(values):
+    (watched,) = watch([stream(values)])
     assert watched.too_short
-    assert (watched.anomalies, watched.alarms_a_month) == ((), None)
+    assert watched.anomalies == ()
+    assert not watched.alarms_a_month
 
 
 def test_the_usual_value_is_the_median_of_the_days_before():
@@ -291,7 +293,7 @@ def test_a_bad_file_is_told_in_one_line(tmp_path, text, message):
 
 
 def labelled(windows, length=1000):
-    return nab.Stream("group", "name", np.zeros(length), windows, None)
+    return nab.Stream("group", "name", np.zeros(length), windows, None, np.arange(length))
 
 
 COSTS = {"tpWeight": 1.0, "fnWeight": 1.0, "fpWeight": 0.11}
@@ -328,7 +330,7 @@ def test_the_detector_beats_the_published_ones_with_a_threshold_fixed_beforehand
         pytest.skip(f"NAB NOT SCORED: no {source}")
     streams, costs = nab.read(nab.files(source))
     score = ours(SENSITIVE, 1)
-    scores = {s.name: score(s.values, s.steps_a_day) for s in streams}
+    scores = {s.name: nab.scored(s, score) for s in streams}
 
     def standard(threshold, prefix):
         tallies = {s.name: nab.tally_at(s, scores[s.name], threshold) for s in streams}
@@ -337,7 +339,7 @@ def test_the_detector_beats_the_published_ones_with_a_threshold_fixed_beforehand
     assert standard(1.0, "") > 70.5  # Numenta HTM, threshold tuned, all 58 streams
     assert standard(1.0, "realAWS") > 63.9  # the trial, threshold tuned
     assert standard(1.0, "artificial") > 70.5
-    # No luck of one threshold: a third less or more still beats the random cut forest by far.
+    # No luck of one threshold: with a third less or more it is still far above the random cut forest, 51.7.
     assert min(standard(0.7, ""), standard(1.3, "")) > 65
 
 

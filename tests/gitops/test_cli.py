@@ -20,6 +20,7 @@ COMMANDS = (
     "replay",
     "place",
     "telemetry",
+    "detect",
     "model",
     "sandbox",
     "demo",

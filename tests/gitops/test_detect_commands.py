@@ -83,9 +83,11 @@ def test_a_day_before_there_was_nothing_to_tell(run, planted):
     assert "nothing unusual in 16 streams" in out
 
 
-def test_machines_get_every_stream_and_what_is_over(run, planted):
+def test_machines_get_every_stream_and_people_a_page_with_the_alarms(run, planted, tmp_path):
     demand, errors = planted
-    code, out, _ = run("dev", "--demand", demand, "--errors", errors, "--json")
+    file = tmp_path / "page.html"
+    given = ("--demand", demand, "--errors", errors)
+    code, out, _ = run("dev", *given, "--json", "--report", file)
     told = json.loads(out)
     assert (code, len(told["streams"]), told["threshold"]) == (0, 16, 0.25)
     found = [
@@ -98,12 +100,6 @@ def test_machines_get_every_stream_and_what_is_over(run, planted):
         ("load", SERVICE, "2026-11-24T09:00:00+00:00", ["errors"]),
         ("errors", SERVICE, "2026-11-24T09:00:00+00:00", ["load"]),
     ]
-
-
-def test_the_page_draws_the_unusual_streams_first_and_marks_the_alarms(run, planted, tmp_path):
-    demand, errors = planted
-    file = tmp_path / "page.html"
-    run("dev", "--demand", demand, "--errors", errors, "--report", file)
     text = file.read_text()
     assert "2 open" in text
     charts = [piece[: piece.index("</svg>") + 6] for piece in text.split("<svg")[1:]]
