@@ -9,7 +9,8 @@ another here.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,6 +57,8 @@ class Own:
     """What some series have learned for themselves at one level."""
 
     level: int
+    middle: int
+    """The level that stands for the median."""
     coefficients: Array
     """[series, feature]"""
     weights: Array
@@ -67,37 +70,44 @@ class Own:
 
     def voices(self, told: Array, pooled: Array) -> Array:
         """What each speaker says, [speaker, ..., series]."""
-        moved = np.einsum("...sf,sf->...s", _features(told, pooled, self.level), self.coefficients)
+        moved = np.einsum(
+            "...sf,sf->...s", _features(told, pooled, self.level, self.middle), self.coefficients
+        )
         rules = [told[..., NAMES.index(name)] for name in RULES]
         return np.stack([pooled[..., self.level], np.maximum(moved, 0), *rules])
 
 
-def adapted(levels: tuple[float, ...]) -> list[int]:
+def adapted(levels: Sequence[float]) -> list[int]:
     """Which of the levels are adapted."""
     return [i for i, level in enumerate(levels) if ADAPTED[0] <= level <= ADAPTED[1]]
 
 
-def _features(told: Array, pooled: Array, level: int) -> Array:
+def middle_of(levels: Sequence[float]) -> int:
+    """The level next to the median."""
+    return min(range(len(levels)), key=lambda i: abs(levels[i] - 0.5))
+
+
+def _features(told: Array, pooled: Array, level: int, middle: int) -> Array:
     chosen = told[..., [*(NAMES.index(name) for name in MOVING), -1]]
-    return np.concatenate([pooled[..., [level, 0]], chosen], axis=-1)
+    return np.concatenate([pooled[..., [level, middle]], chosen], axis=-1)
 
 
-def moves(told: Array, pooled: Array, level: int, weight: Array, series: int) -> Array:
+def moves(told: Array, pooled: Array, level: int, middle: int, weight: Array, series: int) -> Array:
     """How far a gradient moves the coefficients, [feature, feature]: STEP x the inverse Gram matrix.
 
     From rows of all series: `told` [row, expert], `pooled` [row, level], `weight` [row]. The only
     series of a fit is what the pooled stack has learned from already, and goes half as far.
     """
-    features = _features(told, pooled, level)
+    features = _features(told, pooled, level, middle)
     gram = features.T @ (features * (weight / weight.sum())[:, None])
     gram[np.diag_indices(len(gram))] += DAMPING * np.trace(gram) / len(gram)
     return np.asarray(STEP * series / (series + 1) * np.linalg.inv(gram))
 
 
-def own(past: Past, level: int, quantile: float, steps: Array) -> Own:
-    """What each series has learned from its past; `steps` as `moves` gives them."""
+def own(past: Past, level: int, middle: int, quantile: float, steps: Array) -> Own:
+    """What each series has learned of `quantile` from its past; `steps` as `moves` gives them."""
     series = past.met.shape[2]
-    features = _features(past.told, past.pooled, level).transpose(2, 0, 1, 3)
+    features = _features(past.told, past.pooled, level, middle).transpose(2, 0, 1, 3)
     features = np.ascontiguousarray(features).reshape(series, -1, features.shape[-1])
     met = past.met.transpose(2, 0, 1).reshape(series, -1)
     weight = np.repeat(past.weight / past.weight.sum(), HOURS) / HOURS
@@ -108,9 +118,9 @@ def own(past: Past, level: int, quantile: float, steps: Array) -> Own:
         below = np.clip((WIDTH - error) / (2 * WIDTH), 0, 1)
         slope = ((weight * (quantile - below))[:, None] @ features)[:, 0]
         coefficients += np.einsum("sf,fg->sg", slope, steps)
-    equal = np.full((len(SPEAKERS), series), 1 / len(SPEAKERS))
-    voices = Own(level, coefficients, equal).voices(past.told, past.pooled)
-    return Own(level, coefficients, _weights(voices, past, quantile))
+    unweighed = Own(level, middle, coefficients, np.empty((len(SPEAKERS), series)))
+    voices = unweighed.voices(past.told, past.pooled)
+    return replace(unweighed, weights=_weights(voices, past, quantile))
 
 
 def _weights(voices: Array, past: Past, quantile: float) -> Array:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Self
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, clone
 
 from forecasting.quantiles import adaptation, pooled
+from forecasting.quantiles import events as known_events
 from forecasting.quantiles.experts import (
     HOURS,
     PADDED_DAYS,
@@ -20,7 +21,10 @@ from forecasting.quantiles.experts import (
     peaks,
     scales,
 )
+from forecasting.quantiles.explanation import Spoken, spoken
 from forecasting.quantiles.history import check, filled
+from forecasting.quantiles.live import corrected, persistence
+from stacks.records import Event
 
 __all__ = ["DemandForecaster", "check", "training_series"]
 
@@ -34,6 +38,9 @@ MOST_SERIES_DAYS = 20_000
 """Series x days of their own past; more than 1,400 series in one forecast look back less far."""
 LATER_LEADS = (2, 5)
 """Days ahead that the coefficients for all days after the next are learned from."""
+CALIBRATION_DAYS = 7
+PLAN_LEVEL = 0.95
+"""The level at which it is told who spoke: that of a plan where unserved demand costs 20 x."""
 
 
 class DemandForecaster(BaseEstimator):  # type: ignore[misc]
@@ -54,6 +61,7 @@ class DemandForecaster(BaseEstimator):  # type: ignore[misc]
     Attributes:
         series_: names of the series.
         levels_: the levels, sorted.
+        effects_: what past events did to each series.
         coefficients_: "next day" and "later", [level, expert] and the constant, of the pooled
             stack; "own", [level, feature, feature], how far a series moves for itself.
     """
@@ -64,11 +72,19 @@ class DemandForecaster(BaseEstimator):  # type: ignore[misc]
         self.levels = levels
         self.training_days = training_days
 
-    def fit(self, demand: pd.DataFrame, *, coefficients: Mapping[str, Array] | None = None) -> Self:
+    def fit(
+        self,
+        demand: pd.DataFrame,
+        *,
+        events: Sequence[Event] = (),
+        coefficients: Mapping[str, Array] | None = None,
+    ) -> Self:
         """Learn from `demand`: hourly UTC index, a column a series, NaN where nothing is known.
 
         Args:
-            demand: the series to forecast.
+            demand: the series to forecast; columns are apps or (app, location) where there are
+                events.
+            events: known ones, past and to come.
             coefficients: what a fit of the same levels has `learned` from `training_series` of a
                 larger portfolio up to the same hour; nothing is learned here then.
 
@@ -76,12 +92,17 @@ class DemandForecaster(BaseEstimator):  # type: ignore[misc]
             ValueError: naming what is wrong with the index or the values.
         """
         check(demand)
-        self.series_ = list(demand.columns)
+        self.series_: list[Hashable] = list(demand.columns)
         self.last_ = demand.index[-1]
         self.levels_ = tuple(sorted(set(self.levels)))
         if not self.levels_ or not 0 < self.levels_[0] <= self.levels_[-1] < 1:
             raise ValueError(f"levels are {self.levels}; each must lie between 0 and 1")
-        self.values_ = filled(demand.to_numpy(float))
+        values = demand.to_numpy(float)
+        self.missing_ = np.isnan(values)
+        self.events_ = tuple(events)
+        self.values_, self.effects_ = known_events.learn(
+            self.events_, filled(values), pd.DatetimeIndex(demand.index), self.series_
+        )
         self.coefficients_ = dict(coefficients or self._learn("next day", (0,)))
         return self
 
@@ -109,10 +130,90 @@ class DemandForecaster(BaseEstimator):  # type: ignore[misc]
             outlook = _Outlook(self._folded(self.values_[:, some]), self.levels_, back)
             quantiles[:, some] = outlook.quantiles(self.coefficients_, hours)
         index = pd.date_range(self.last_ + pd.Timedelta("1h"), periods=hours, freq="h")
+        quantiles = known_events.apply(
+            self.events_, self.effects_, quantiles, index, self.series_, self.levels_
+        )
         columns = pd.MultiIndex.from_product(
             [self.series_, self.levels_], names=["series", "level"]
         )
         return pd.DataFrame(quantiles.reshape(hours, -1), index=index, columns=columns)
+
+    def nowcast(self, live: pd.DataFrame, hours: int = HOURS) -> pd.DataFrame:
+        """What remains of `predict(hours)`, on the level that the hours since the origin show.
+
+        How much of an early surprise lasts for the rest of the day is learned from past days. It
+        takes milliseconds; once a day is over, a new `fit` knows more.
+
+        Args:
+            live: demand since the history's last hour, at a step of an hour or finer, a column for
+                each series, NaN where nothing is known. An hour counts by its highest value, as
+                history does, once it is over.
+            hours: from the origin, as for `predict`.
+
+        Raises:
+            ValueError: columns or times do not fit the history, or nothing remains.
+        """
+        seen = _whole_hours(live, self.last_, self.series_)
+        ahead = self.predict(hours)
+        if len(seen) >= hours:
+            raise ValueError(f"live reaches {len(seen)} h ahead, and the forecast {hours} h")
+        quantiles = ahead.to_numpy().reshape(hours, len(self.series_), -1)
+        middle = adaptation.middle_of(self.levels_)
+        sample = self._folded(self.values_[:, training_series(len(self.series_))])
+        past = _Outlook(sample, self.levels_, adaptation.DAYS).past(self.coefficients_)
+        lasting = persistence(past.met, past.pooled[..., middle], min(len(seen), HOURS - 1))
+        rest = corrected(quantiles, seen.to_numpy(float), middle, lasting)
+        return pd.DataFrame(
+            rest.reshape(len(rest), -1), index=ahead.index[len(seen) :], columns=ahead.columns
+        )
+
+    def explain(self) -> dict[Hashable, Spoken]:
+        """By series: who spoke, calibration on days that were not learned from, warnings.
+
+        For calibration a forecaster fitted up to seven days ago forecasts each day since then, with
+        demand as it would have been without the known events.
+        """
+        days = min(CALIBRATION_DAYS, len(self.values_) // HOURS // 2)
+        covered = self._covered(days) if days else {}
+        names, weights = self._weights()
+        known = len(self.values_) / HOURS
+        judged = pooled.judged_share(known, len(training_series(len(self.series_))))
+        result: dict[Hashable, Spoken] = {}
+        for i, series in enumerate(self.series_):
+            demand = np.where(self.missing_[:, i], np.nan, self.values_[:, i])
+            coverage = {level: float(share[i]) for level, share in covered.items()}
+            result[series] = spoken(names, weights[:, i].tolist(), coverage, judged, demand)
+        return result
+
+    def _covered(self, days: int) -> dict[float, Array]:
+        """Level -> [series] share of the known hours of the last days at or below the quantile."""
+        index = pd.date_range(end=self.last_, periods=len(self.values_), freq="h")
+        demand = pd.DataFrame(self.values_, index=index, columns=self._columns())
+        before = clone(self).fit(demand.iloc[: -HOURS * days])
+        said = [
+            clone(self)
+            .fit(demand.iloc[: -HOURS * back], coefficients=before.coefficients_)
+            .predict(HOURS)
+            for back in range(days, 0, -1)
+        ]
+        quantiles = np.concatenate(said).reshape(HOURS * days, len(self.series_), -1)
+        met, known = self.values_[-HOURS * days :], ~self.missing_[-HOURS * days :]
+        under = (met[..., None] <= quantiles) & known[..., None]
+        share = under.sum(0) / np.maximum(known.sum(0), 1)[:, None]
+        return dict(zip(self.levels_, share.T, strict=True))
+
+    def _columns(self) -> pd.Index:
+        return pd.Index(self.series_, tupleize_cols=False)
+
+    def _weights(self) -> tuple[tuple[str, ...], Array]:
+        """Speakers, and [speaker, series] what each counts at the adapted level next to PLAN_LEVEL."""
+        own = _Outlook(self._folded(self.values_), self.levels_, adaptation.DAYS).own(
+            self.coefficients_
+        )
+        if not own:
+            return adaptation.SPEAKERS[:1], np.ones((1, len(self.series_)))
+        nearest = min(own, key=lambda one: abs(self.levels_[one.level] - PLAN_LEVEL))
+        return adaptation.SPEAKERS, nearest.weights
 
     def _folded(self, values: Array) -> Folded:
         last = np.datetime64(self.last_.tz_convert("UTC").tz_localize(None).to_datetime64(), "h")
@@ -159,17 +260,23 @@ class _Outlook:
         """What the series have learned from their own last days."""
         if self._back < adaptation.LEAST_DAYS:
             return []
+        past, middle = self.past(learned), adaptation.middle_of(self._levels)
+        return [
+            adaptation.own(
+                past, level, middle, pooled.cautious(self._levels[level]), learned["own"][level]
+            )
+            for level in adaptation.adapted(self._levels)
+        ]
+
+    def past(self, learned: Mapping[str, Array]) -> adaptation.Past:
+        """What was said of the last days, and what came."""
         folded = self._folded
         origins = np.arange(folded.origin - self._back, folded.origin)
         scale, peak = scales(folded, origins), peaks(folded, origins)
         told = experts(folded, origins, 0, scale)
         most = peak / scale
         met = np.minimum(folded.days[origins] / scale[:, None], pooled.MAX_OF_PEAK * most[:, None])
-        past = adaptation.Past(told, self._pooled(told, learned["next day"], most), met)
-        return [
-            adaptation.own(past, level, pooled.cautious(self._levels[level]), learned["own"][level])
-            for level in adaptation.adapted(self._levels)
-        ]
+        return adaptation.Past(told, self._pooled(told, learned["next day"], most), met)
 
     @staticmethod
     def _pooled(told: Array, coefficients: Array, most: Array) -> Array:
@@ -181,3 +288,19 @@ class _Outlook:
 def training_series(count: int) -> NDArray[np.int64]:
     """Which of `count` series are learned from: all, or enough of them, evenly spread."""
     return np.unique(np.linspace(0, count - 1, min(count, MAX_TRAINING_SERIES)).astype(np.int64))
+
+
+def _whole_hours(live: pd.DataFrame, last: pd.Timestamp, series: list[Hashable]) -> pd.DataFrame:
+    """The hours of `live` that are over, each by its highest value."""
+    if list(live.columns) != series:
+        raise ValueError("live needs the columns of the history, in its order")
+    if not isinstance(live.index, pd.DatetimeIndex) or live.index.tz is None or len(live) < 1:
+        raise ValueError("live needs rows with times in a time zone (UTC)")
+    first = last + pd.Timedelta("1h")
+    if live.index[0] != first:
+        raise ValueError(f"live starts at {live.index[0]}; the history asks for {first}")
+    step = live.index[1] - live.index[0] if len(live) > 1 else pd.Timedelta("1h")
+    if (live.index[1:] - live.index[:-1] != step).any() or pd.Timedelta("1h") % step:
+        raise ValueError("live needs one regular step that divides an hour")
+    whole = len(live) // int(pd.Timedelta("1h") / step)
+    return live.resample("h").max().iloc[:whole]

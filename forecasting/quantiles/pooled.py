@@ -69,6 +69,9 @@ JUDGEMENT = {
 """A point forecast that is never far off: the mean of different ones."""
 JUDGED_DEVIATION, JUDGED_SPREAD = 0.8, 0.03
 """Of the hour's deviation, and of the level, for each standard normal deviate."""
+FIRST_DOUBT, FIRST_DEVIATION = 1.0, 1.6
+"""Of the point forecast, and of all hours' deviation, for each deviate, over the days of history squared:
+the first days do not tell how days differ."""
 JUDGED_DAYS, FEW_SERIES, LEAST_TRUST = 8.0, 0.6, 0.02
 """With this much history of many series (of one, with 1.6 times as much) judgement and learning
 count alike; soon after, judgement is left out."""
@@ -114,22 +117,28 @@ def lesson(folded: Folded, leads: tuple[int, ...], days: int) -> Lesson | None:
 def coefficients(past: Lesson | None, levels: tuple[float, ...], days: int, series: int) -> Array:
     """[level, expert] from the lesson of `series` series with `days` days of history."""
     if past is None:
-        return np.array([judgement(level) for level in levels])
+        return np.array([judgement(level, days) for level in levels])
     with one_thread():
-        learned = np.mean([_fitted(past, stack, levels) for stack in LEARNED], axis=0)
-        trust = 1 / (1 + (days / (JUDGED_DAYS * (1 + FEW_SERIES / series))) ** 4)
-        if trust < LEAST_TRUST:
+        learned = np.mean([_fitted(past, stack, levels, days) for stack in LEARNED], axis=0)
+        judged = judged_share(days, series)
+        if not judged:
             return np.asarray(learned)
-        return np.asarray((1 - trust) * learned + trust * _fitted(past, JUDGED, levels))
+        return np.asarray((1 - judged) * learned + judged * _fitted(past, JUDGED, levels, days))
 
 
-def _fitted(past: Lesson, stack: Stack, levels: tuple[float, ...]) -> Array:
+def judged_share(days: float, series: int) -> float:
+    """How much judgement counts beside what was learned from so many days of so many series."""
+    share = 1 / (1 + (days / (JUDGED_DAYS * (1 + FEW_SERIES / series))) ** 4)
+    return float(share) if share >= LEAST_TRUST else 0.0
+
+
+def _fitted(past: Lesson, stack: Stack, levels: tuple[float, ...], days: int) -> Array:
     weight = past.used * np.exp(-past.age_days / stack.memory_days)
     ridge = stack.ridge * HOURS / len(past.target)
     rows = Rows.of(past.told, past.target, weight, ridge=ridge, width=stack.width)
-    found = [judgement(levels[0])]
+    found = [judgement(levels[0], days)]
     for level in levels:
-        prior = judgement(level) if stack.by_prior else np.zeros(len(NAMES) + 1)
+        prior = judgement(level, days) if stack.by_prior else np.zeros(len(NAMES) + 1)
         found.append(rows.quantile(cautious(level), prior=prior, start=found[-1]))
     return np.array(found[1:])
 
@@ -147,15 +156,19 @@ def moves(past: Lesson | None, pooled: Array, levels: tuple[float, ...], series:
         return result
     with one_thread():
         said = np.sort(np.maximum(told @ pooled.T, 0), axis=-1)
+        middle = adaptation.middle_of(levels)
         for level in adaptation.adapted(levels):
-            result[level] = adaptation.moves(told, said, level, weight, series)
+            result[level] = adaptation.moves(told, said, level, middle, weight, series)
     return result
 
 
-def judgement(level: float) -> Array:
-    """Coefficients for experts and constant that need no data."""
+def judgement(level: float, days: int) -> Array:
+    """Coefficients for experts and constant that need no data: the first days are doubted most."""
     deviate = NormalDist().inv_cdf(level)
-    weights = {**JUDGEMENT, "hour deviation": JUDGED_DEVIATION * deviate}
+    doubted = max(0.0, 1 + FIRST_DOUBT * deviate / days**2)
+    weights = {name: doubted * weight for name, weight in JUDGEMENT.items()}
+    weights["hour deviation"] = JUDGED_DEVIATION * deviate
+    weights["7-day deviation"] = FIRST_DEVIATION * deviate / days**2
     return np.array([*(weights.get(name, 0.0) for name in NAMES), JUDGED_SPREAD * deviate])
 
 
