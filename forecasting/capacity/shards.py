@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from forecasting.parallel import Here, Workers
 from forecasting.telemetry.demand import Demand, services
-from stacks.records import Stack
+from stacks.records import Event, Stack
 
 Result = TypeVar("Result")
 Service = tuple[str, str]
@@ -71,7 +71,7 @@ def over_shards(
         what: it is, for progress.
     """
     workers = workers or Here()
-    lessons, learning = _lessons(demand, ends), partial(learn, levels)
+    lessons, learning = _lessons(demand, ends), partial(learn, levels, stack.events)
     learned = tuple(workers.map(learning, lessons, what="learning", total=len(ends)))
     columns = {service: i for i, service in enumerate(services(demand.hourly))}
     cut = partial(_shard, stack, demand, columns, unit_price, ends, learned)
@@ -81,11 +81,11 @@ def over_shards(
     return [result for group in done for result in group]
 
 
-def learn(levels: Sequence[float], hourly: pd.DataFrame) -> Coefficients:
+def learn(levels: Sequence[float], events: Sequence[Event], hourly: pd.DataFrame) -> Coefficients:
     """What forecasts of the week after `hourly` need to know; the same for all services."""
     from forecasting.quantiles.forecaster import DemandForecaster
 
-    return DemandForecaster(levels).fit(hourly).learned(WEEK_HOURS)
+    return DemandForecaster(levels).fit(hourly, events=events).learned(WEEK_HOURS)
 
 
 def _lessons(demand: Demand, ends: Sequence[int]) -> Iterator[pd.DataFrame]:
