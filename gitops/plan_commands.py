@@ -12,6 +12,7 @@ import stacks
 from gitops import evidence, planning, report, show
 from gitops.checkout import stack_file
 from gitops.crew import crew
+from gitops.errors import Refusal
 from stacks.errors import shown
 
 if TYPE_CHECKING:
@@ -86,6 +87,8 @@ def telemetry(options: Namespace) -> int:
 
     stack = stacks.load(stack_file(options.root, options.stack))
     at = planning.moment(options.at)
+    if options.incident and not options.synthesize:
+        raise Refusal("--incident plants one in synthetic demand; add --synthesize FILE")
     if options.synthesize:
         end = at or datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
         frame = synthetic.generate(

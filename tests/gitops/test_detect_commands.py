@@ -149,6 +149,11 @@ def test_what_cannot_be_done_is_told_in_one_line(run, arguments, code, message):
     assert message in err
 
 
+def test_an_incident_needs_demand_to_be_planted_in(capsys):
+    code, _, err = told(capsys, "telemetry", "dev", "--incident")
+    assert (code, err) == (1, "--incident plants one in synthetic demand; add --synthesize FILE\n")
+
+
 def test_an_errors_file_without_errors_names_the_column(run, healthy):
     code, _, err = run("dev", "--demand", healthy, "--errors", healthy)
     assert code == 1
