@@ -49,7 +49,7 @@ class Month:
     spent_until: date
     """Last day of it that is complete; the day before the month where none is."""
     month_gone: float
-    """Share of the month's days that are complete."""
+    """Share of the month's days that are complete and in the billing."""
     forecast: MonthEnd | None
     """None where no forecast is made; `note` says why."""
     path: pd.DataFrame | None
@@ -94,14 +94,15 @@ def months(billing: Billing, rows: pd.DataFrame, stack: Stack, by: str) -> list[
     allowed = budgets(stack, by)
     spent = known.groupby(by)["usd"].sum()
     names = sorted({*allowed, *spent.index}, key=lambda name: (-spent.get(name, 0.0), name))
-    days = covered_days(known, billing.complete_until)
-    return [
-        month("all", known, days, billing.complete_until, stack.portfolio.budget.monthly_usd),
-        *(
-            month(name, known[known[by] == name], days, billing.complete_until, allowed.get(name))
-            for name in names
-        ),
+    until = billing.complete_until
+    days = covered_days(known, until)
+    this_month = pd.date_range(until.replace(day=1), until - ONE_DAY, freq="D")
+    missing = len(this_month.difference(pd.DatetimeIndex(known["day"].unique())))
+    parts: list[tuple[str, pd.DataFrame, float | None]] = [
+        ("all", known, stack.portfolio.budget.monthly_usd)
     ]
+    parts += [(name, known[known[by] == name], allowed.get(name)) for name in names]
+    return [month(name, part, days, missing, until, budget) for name, part, budget in parts]
 
 
 def budgets(stack: Stack, by: str) -> Mapping[str, float]:
@@ -127,10 +128,14 @@ def month(
     name: str,
     rows: pd.DataFrame,
     days: pd.DatetimeIndex,
+    missing_days: int,
     until: pd.Timestamp,
     budget_usd: float | None,
 ) -> Month:
-    """One line, from the rows that belong to it and the days that the billing covers."""
+    """One line, from the rows that belong to it.
+
+    `days` are what can be forecast from; `missing_days` of this month are not in the billing.
+    """
     first = until.replace(day=1)
     daily = rows.groupby("day")["usd"].sum().reindex(days, fill_value=0.0)
     this_month = pd.date_range(first, until - ONE_DAY, freq="D")
@@ -146,15 +151,23 @@ def month(
         fitted = SpendForecaster().fit(daily)
         forecast, path = fitted.month_end(), fitted.path()
         if len(daily) < FEW_DAYS:
-            note = f"{len(daily)} days of history: wide interval, no anomalies yet"
+            note = f"wide interval and no anomalies yet, history has {counted(len(daily))}"
         # Days before a gap are no history, and are spent all the same.
         path += by_day.sum() - forecast.spent
         forecast = replace(forecast, spent=float(by_day.sum()))
         found = anomalies(fitted.anomalies(), rows, until, MATERIAL_SHARE * forecast.mean)
+    if missing_days:
+        lacks = f"{counted(missing_days)} of this month not in the billing and in no sum"
+        note = f"{note}; {lacks}" if note else lacks
+    gone = (until.day - 1 - missing_days) / until.days_in_month
     return Month(
-        name, first.date(), tuple(by_day.tolist()), (until - ONE_DAY).date(),
-        (until.day - 1) / until.days_in_month, forecast, path, budget_usd, found, len(daily), note,
+        name, first.date(), tuple(by_day.tolist()), (until - ONE_DAY).date(), gone,
+        forecast, path, budget_usd, found, len(daily), note,
     )  # fmt: skip
+
+
+def counted(days: int) -> str:
+    return "1 day" if days == 1 else f"{days} days"
 
 
 def anomalies(

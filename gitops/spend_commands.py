@@ -116,9 +116,13 @@ def tell(options: Namespace, read: Billing, months: Sequence[Month]) -> None:
         )
     )
     show.console.print("[dim]burn: share of the budget used over share of the month gone[/dim]")
+    notes: dict[str, list[str]] = {}
     for line in months:
-        if line.note:
-            show.console.print(Text(f"  {line.name}: {line.note}", style="dim"))
+        notes.setdefault(line.note, []).append(line.name)
+    for note, names in notes.items():
+        if note:
+            who = "every line" if len(names) == len(months) else ", ".join(names)
+            show.console.print(Text(f"  {who}: {note}", style="dim"))
     told = [(line.name, anomaly) for line in months for anomaly in line.anomalies]
     if told:
         show.console.print("\n[bold]days that cost more than they should[/bold], last 30 days")
@@ -144,7 +148,7 @@ def row(line: Month) -> tuple[str, ...]:
         overrun = f"[red]{overrun}[/red]"
     return (
         f"[bold]{line.name}[/bold]" if line.name == "all" else escape(line.name),
-        f"{line.spent_usd:,.0f}",
+        f"{line.spent_usd:,.0f}" if line.month_gone else "–",
         "–" if total is None else f"{total.mean:,.0f}",
         "–" if total is None else f"{total.low:,.0f} to {total.high:,.0f}",
         "–" if line.budget_usd is None else f"{line.budget_usd:,.0f}",

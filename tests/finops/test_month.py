@@ -94,7 +94,11 @@ def test_the_month_is_told_with_burn_and_the_day_on_which_the_budget_is_gone():
 def test_from_the_first_day_there_is_a_wide_forecast_and_a_note():
     one = told(rows("camera", [100]))["camera"]
     assert one.forecast.low < 0.9 * one.forecast.mean < one.forecast.mean < 0.9 * one.forecast.high
-    assert one.note.startswith("1 days of history")
+    assert one.note == (
+        "wide interval and no anomalies yet, history has 1 day; "
+        "19 days of this month not in the billing and in no sum"
+    )
+    assert one.burn == pytest.approx(100 / 5500 * 30)
 
 
 def test_on_the_first_of_a_month_it_is_about_the_month_ahead():
@@ -120,6 +124,7 @@ def test_days_before_a_gap_are_spent_and_are_no_history():
     line = told(daily)["camera"]
     assert line.history_days == 9
     assert line.spent_usd == 1900
+    assert line.note.endswith("1 day of this month not in the billing and in no sum")
     assert line.forecast.mean == pytest.approx(2900, rel=0.02)
 
 
