@@ -52,6 +52,7 @@ def hardware(serving: GpuServing, location: str) -> Facts:
 def service(tags: Tags, app: App, service: Service) -> Facts:
     """What runs where, with the evidence that speaks for it."""
     capacity, model, serving = service.capacity, service.model, app.serving
+    asked = capacity.asked(serving)
     on = hardware(serving, service.location) if isinstance(serving, GpuServing) else {}
     return {
         **identity(tags),
@@ -62,8 +63,8 @@ def service(tags: Tags, app: App, service: Service) -> Facts:
         "target": serving.target,
         "target_utilisation": capacity.target_utilisation,
         "rps_per_replica": serving.rps_per_replica,
-        "cpu": serving.resources.cpu,
-        "memory_gib": serving.resources.memory_gib,
+        "cpu": asked.cpu,
+        "memory_gib": asked.memory_limit_gib,
         "data_class": app.data_class,
         "model": {
             "name": model.name,
@@ -72,6 +73,9 @@ def service(tags: Tags, app: App, service: Service) -> Facts:
             "image": model.image,
             "digest": model.digest,
             "sensitive_domain": model.sensitive_domain,
+            "training_pipeline": model.training_pipeline,
+            "inference_pipeline": model.inference_pipeline,
+            "datasets": [dataset.model_dump(mode="json") for dataset in model.datasets],
             "fairness": service.fairness,
         },
     }

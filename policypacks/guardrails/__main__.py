@@ -8,7 +8,9 @@ import cost
 import fairness
 import gate
 import images
+import provenance
 import quotas
+import residency
 import settings
 import tagging
 import waiver_rules
@@ -22,6 +24,7 @@ HERE = Path(__file__).resolve().parent
 try:
     thresholds = settings.thresholds(HERE / "thresholds.yaml")
     exemptions = waivers.load(HERE / "waivers.yaml")
+    approved = provenance.load(HERE / "approved.yaml")
     book = PriceBook.load()
 except (settings.SettingsError, PriceBookError) as error:
     sys.exit(str(error))
@@ -31,6 +34,8 @@ rules = (
     *images.rules(),
     *quotas.rules(thresholds),
     *fairness.rules(thresholds),
+    *provenance.rules(approved),
+    *residency.rules(thresholds),
     *claims.rules(),
     *cost.rules(thresholds, book),
     *aws.rules(),

@@ -155,6 +155,8 @@ class Thresholds:
     machines: Mapping[str, tuple[str, ...]]
     registries: tuple[str, ...]
     """Where images may come from, with wildcards."""
+    residency: Mapping[str, tuple[str, ...]]
+    """Where data of a class may be, by the beginnings of places, and `cdn`; other classes may be anywhere."""
     gpus_default: float
     gpus_by_app: Mapping[str, float]
     gpus_portfolio: float
@@ -163,7 +165,9 @@ class Thresholds:
 
 def thresholds(file: Path) -> Thresholds:
     """The thresholds of the pack. Raises SettingsError."""
-    root = read(file).fields("tags", "budget", "machines", "registries", "gpus", "fairness")
+    root = read(file).fields(
+        "tags", "budget", "machines", "registries", "residency", "gpus", "fairness"
+    )
     tags = root["tags"].fields("required")
     budget = root["budget"].fields("undeclared_usd", "unpriced_machines")
     gpus = root["gpus"].fields("app", "portfolio", optional=("apps",))
@@ -176,6 +180,7 @@ def thresholds(file: Path) -> Thresholds:
             cloud: node.words() for cloud, node in root["machines"].fields("aws", "gcp").items()
         },
         registries=root["registries"].words(),
+        residency={kind: node.words() for kind, node in root["residency"].mapping().items()},
         gpus_default=gpus["app"].number(0),
         gpus_by_app={app: node.number(0) for app, node in apps.items()},
         gpus_portfolio=gpus["portfolio"].number(0),

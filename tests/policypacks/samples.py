@@ -134,6 +134,9 @@ def service(fairness: Any = None, **more: Any) -> State:
         "image": IMAGE,
         "digest": DIGEST,
         "sensitive_domain": False,
+        "training_pipeline": "pipelines/scene-caption/train.yaml",
+        "inference_pipeline": None,
+        "datasets": [{"name": "scenes-2025", "licence": "CC-BY-4.0", "personal_data": True}],
         "fairness": evidence() if fairness is None else fairness,
         **more,
     }

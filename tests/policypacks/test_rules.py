@@ -501,7 +501,7 @@ def test_a_waiver_is_read_with_its_place(tmp_path):
         (
             "tags:",
             "labels:",
-            "labels: is not a key here; use tags, budget, machines, registries, gpus, fairness",
+            "labels: is not a key here; use tags, budget, machines, registries, residency, gpus, fairness",
         ),
     ],
 )
