@@ -45,6 +45,8 @@ KINDS = {
     "dict": "a mapping of keys to values",
     "model": "a mapping of keys to values",
     "date": "a date such as 2026-12-31",
+    "datetime": "a time such as 2026-11-27T06:00:00Z",
+    "timezone": "a time with its zone, such as 2026-11-27T06:00:00Z",
 }
 
 

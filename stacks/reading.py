@@ -98,11 +98,12 @@ def _names() -> str:
 
 
 def _stack(parts: dict[str, Any], document: Document) -> Stack:
-    if parts.get("capacity", 0) is None:  # a key without entries yet
-        del parts["capacity"]
+    for part in ("events", "capacity"):
+        if parts.get(part, 0) is None:  # a key without entries yet
+            del parts[part]
     problems: dict[KeyPath, str] = {}
     for part in PARTS:
-        if part not in parts and part != "capacity":
+        if part not in parts and Stack.model_fields[part].is_required():
             problems[(part,)] = f"is missing; add {PREFIX}{part} under config"
     try:
         return validate(parts, Stack)

@@ -504,7 +504,7 @@ class Stack(Record):
 
     @model_validator(mode="after")
     def _references_hold(self) -> Stack:
-        misfits: list[tuple[tuple[str | int, ...], str]] = []
+        misfits: list[tuple[tuple[str, ...], str]] = []
         for cloud, account in (("aws", self.portfolio.aws), ("gcp", self.portfolio.gcp)):
             if account is None and any(region.startswith(f"{cloud}:") for region in self.regions()):
                 problem = f"is missing, and apps have regions on {cloud}; add it"
@@ -518,11 +518,21 @@ class Stack(Record):
                 if place not in self.apps[name].locations:
                     problem = "the app is not there; `fairweather plan --write` removes it"
                     misfits.append((("capacity", name, place), problem))
-        for i, event in enumerate(self.events):
-            for j, name in enumerate(event.apps):
-                if name not in self.apps:
-                    problem = f"{name} is not an app; known apps are {', '.join(self.apps)}"
-                    misfits.append((("events", i, "apps", j), problem))
+        if misfits:
+            raise Misfit(misfits)
+        return self
+
+    @model_validator(mode="after")
+    def _events_name_apps(self) -> Stack:
+        misfits = [
+            (
+                ("events", i, "apps", j),
+                f"{name} is not an app; known apps are {', '.join(self.apps)}",
+            )
+            for i, event in enumerate(self.events)
+            for j, name in enumerate(event.apps)
+            if name not in self.apps
+        ]
         if misfits:
             raise Misfit(misfits)
         return self

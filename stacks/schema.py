@@ -24,9 +24,9 @@ def stack_schema() -> dict[str, Any]:
         "patternProperties": {f"^{PREFIX}(?!({names})$)": False},
     }
     _close(stack)
-    # A new stack has no capacity until the first plan: the key may be there without a value.
-    capacity = ours[f"{PREFIX}capacity"]
-    capacity["type"] = ["object", "null"]
+    # A new stack has no capacity until the first plan: a key may be there without a value.
+    for part in ("events", "capacity"):
+        ours[f"{PREFIX}{part}"]["type"] = [ours[f"{PREFIX}{part}"]["type"], "null"]
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Stack file of Fairweather",

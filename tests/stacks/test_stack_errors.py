@@ -19,7 +19,10 @@ from stacks.errors import SHAPES
 
 ROOT = Path(__file__).resolve().parents[2]
 PLACE = "is not a place such as aws:us-east-1 or gcp:europe-west4"
-KEYS = "fairweather:portfolio, fairweather:telemetry, fairweather:apps, fairweather:capacity"
+KEYS = (
+    "fairweather:portfolio, fairweather:telemetry, fairweather:apps, fairweather:events, "
+    "fairweather:capacity"
+)
 CAMERA = "apps.camera"
 EAST = "capacity.camera.aws:us-east-1"
 REPAIR = "run `fairweather plan --write`"
@@ -195,6 +198,46 @@ MISTAKES = [
     ("    camera:\n      owner", "    camera: [\n      owner",
      "14: not YAML: expected ',' or ']', but got ':'; correct this or what begins on line 12"),
 ]  # fmt: skip
+
+
+EVENT = (
+    "{name: sale, kind: campaign, start: 2026-11-27T06:00:00Z, end: 2026-11-28T00:00:00Z, "
+    "apps: [camera], expected_multiplier: 3}"
+)
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "said"),
+    [
+        ("T06:00:00Z", "T06:00:00", "start: '2026-11-27T06:00:00' is not a time with its zone, "
+         "such as 2026-11-27T06:00:00Z"),
+        ("2026-11-27T06:00:00Z", "friday",
+         "start: 'friday' is not a time such as 2026-11-27T06:00:00Z"),
+        ("2026-11-28", "2026-11-26",
+         "end: is not after start; give the first moment after the event"),
+        ("[camera]", "[radio]", "apps[0]: radio is not an app; known apps are camera"),
+        ("campaign", "party",
+         "kind: 'party' is not one of launch, campaign, holiday, maintenance"),
+        ("_multiplier: 3", "_multiplier: 0",
+         "expected_multiplier: 0 is too low; it must be above 0"),
+        ("expected_multiplier", "multiplier", "multiplier: is not a known key; did you mean "
+         "expected_multiplier?"),
+    ],
+)  # fmt: skip
+def test_a_mistake_in_an_event_is_named(folder: Path, right: str, wrong: str, said: str) -> None:
+    events = f"  fairweather:events:\n    - {EVENT}\n"
+    text = GOOD.replace("  fairweather:capacity:\n", events + "  fairweather:capacity:\n")
+    line = text.split(EVENT)[0].count("\n") + 1
+    assert right in EVENT
+    where = f"stacks/Pulumi.prod.yaml:{line}: events[0]."
+    assert complaint(text.replace(right, wrong)) == where + said
+
+
+@pytest.mark.parametrize("events", ["", f"\n    - {EVENT}"])
+def test_events_may_be_there_or_not_yet(folder: Path, events: str) -> None:
+    file = folder / "stacks" / "Pulumi.prod.yaml"
+    file.write_text(f"{GOOD}  fairweather:events:{events}\n")
+    assert [event.name for event in stacks.load(file).events] == (["sale"] if events else [])
 
 
 def test_the_example_that_the_mistakes_are_made_in_is_good(folder: Path) -> None:
