@@ -20,8 +20,9 @@ from forecasting.purchase.scenarios import Array
 
 OVER_PROVISION = (0.0, 0.1, 0.25, 0.5, 1.0)
 """Spot capacity above the share that it is to serve."""
-PROMISE_MARGIN = 0.7
-"""Part of the promise that the chosen zones may use up in the past: a choice flatters itself."""
+PROMISE_MARGIN = 0.5
+"""Part of the promise that lost spot may use up in the past. A choice flatters itself and outages drift;
+demand that nobody foresaw needs its part, too."""
 LEAST_GAIN = 0.002
 """Of the pool's cost: what another zone must save to be worth having."""
 WINDOW_HOURS = 24
