@@ -11,9 +11,14 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
+
 from forecasting.placement.model import (
+    TOLERANCE,
     Limit,
     Program,
+    Solution,
+    candidates,
     relax,
     solve,
     with_limit,
@@ -49,11 +54,22 @@ def prices(program: Program) -> tuple[Price, ...]:
     for index, limit in enumerate(program.limits):
         unit, size = _unit(limit)
         for promise, change, asked in _changes(program, index, limit):
-            then = solve(asked, moving=False)
+            then = now if _same(program, asked, now) else solve(asked, moving=False)
             usd = None if then is None else round(then.usd - now.usd, 2) + 0.0
             dual = round(float(relaxed.prices[index]) * size, 4) if unit else None
             found.append(Price(limit.app, promise, change, usd, dual, unit))
     return tuple(found)
+
+
+def _same(program: Program, asked: Program, now: Solution) -> bool:
+    """Whether the best stays the best, as far as can be told without solving again."""
+    most = zip(asked.most[asked.shared], program.most[program.shared], strict=True)
+    before, after = (candidates(one, moving=False) for one in (program, asked))
+    if np.array_equal(before, after) and all(new == old for new, old in most):
+        return True  # nothing that could be chosen has changed
+    # The best of many is the best of fewer, where it is among them.
+    harder = (asked.of - program.of).min() >= -TOLERANCE and (asked.most <= program.most).all()
+    return bool(harder and (asked.of @ now.x <= asked.most + TOLERANCE).all())
 
 
 def _unit(limit: Limit) -> tuple[str, float]:

@@ -8,11 +8,15 @@ the promises clash.
 
 from __future__ import annotations
 
+import ctypes
+import os
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.optimize import Bounds, LinearConstraint, linprog, milp
 from scipy.sparse import coo_array, csr_array, eye_array, hstack, vstack
 
@@ -22,7 +26,7 @@ from forecasting.placement.tables import Array
 
 PROMISED_SHARE = 0.95
 """Of an app's requests within reach: the SLO is one of the 95th percentile."""
-EXACT: Mapping[str, float | bool] = {"mip_rel_gap": 0.0, "disp": False, "presolve": True}
+EXACT: Mapping[str, float | bool] = {"mip_rel_gap": 0.0, "presolve": True}
 TOLERANCE = 1e-6
 Kind = Literal["latency", "residency", "places", "stays", "app budget", "quota", "budget"]
 GIVES_WAY: Mapping[Kind, float] = {
@@ -66,6 +70,11 @@ class Program:
     @property
     def most(self) -> Array:
         return np.array([limit.most for limit in self.limits])
+
+    @property
+    def shared(self) -> list[int]:
+        """The limits over all apps together."""
+        return [index for index, limit in enumerate(self.limits) if not limit.app]
 
 
 @dataclass(frozen=True)
@@ -237,26 +246,77 @@ def solve(program: Program, *, moving: bool = True) -> Solution | None:
         program: from `program`.
         moving: whether a move must be worth it, as `limits.min_move_share` and `min_move_usd` say.
     """
-    upper = np.ones(len(program.usd))
+    cost = program.usd + program.moving * moving
+    shared = [index for index in program.shared if np.isfinite(program.limits[index].most)]
+    worth = candidates(program, moving=moving)
+    # Tolerances are absolute: in parts of the limit a millionth of a choice is no GPU.
+    scale = 1 / np.maximum(np.abs(program.most[shared]), 1.0)
+    found = _milp(
+        cost[worth],
+        integrality=np.ones(len(worth)),
+        bounds=Bounds(0.0, 1.0),
+        constraints=_rows(
+            (program.one[:, worth], 1.0, 1.0),
+            (program.needs[:, worth], -np.inf, 0.0),
+            (scale[:, None] * program.of[shared][:, worth], -np.inf, scale * program.most[shared]),
+        ),
+    )
+    if found.x is None:
+        return None
+    x = np.zeros(len(cost))
+    x[worth] = found.x.round()
+    return _solution(program, x)
+
+
+def candidates(program: Program, *, moving: bool = True) -> NDArray[np.intp]:
+    """The variables that matter: clusters, and options that keep their app's own promises and that no other beats.
+
+    Options are taken whole, so one that breaks a promise by itself is none. One is beaten by another that costs no
+    more and takes no more of anything shared: of a quota, a budget, a cluster.
+    """
+    cost = program.usd + program.moving * moving
+    keeps = np.ones(len(program.options), bool)
     for index, limit in enumerate(program.limits):
         if limit.app:
-            # Options are taken whole, so one that breaks a promise by itself is none: a far tighter relaxation.
             some = program.first[limit.app]
-            upper[some][program.of[[index]].toarray()[0, some] > limit.most + TOLERANCE] = 0.0
-    rows = [
-        LinearConstraint(program.one, 1.0, 1.0),
-        LinearConstraint(program.needs, -np.inf, 0.0),
-        LinearConstraint(program.of, -np.inf, program.most),
-    ]
-    cost = program.usd + program.moving * moving
-    found = milp(
-        cost,
-        integrality=np.ones(len(cost)),
-        bounds=Bounds(0.0, upper),
-        constraints=[row for row in rows if row.A.shape[0]],
-        options=dict(EXACT),
-    )
-    return None if found.x is None else _solution(program, found.x.round())
+            keeps[some] &= program.of[[index]].toarray()[0, some] <= limit.most + TOLERANCE
+    taken = vstack([program.of[program.shared], program.needs]).tocsc()
+    found: list[int] = []
+    for some in program.first.values():
+        able = some.start + np.flatnonzero(keeps[some])
+        able = able[np.argsort(cost[able], kind="stable")]
+        of_app = taken[:, able].toarray()
+        best: list[int] = []
+        for j in range(len(able)):
+            if not (of_app[:, best] <= of_app[:, [j]]).all(0).any():
+                best.append(j)
+        found += sorted(able[best].tolist())
+    return np.array([*found, *range(len(program.options), len(cost))], dtype=np.intp)
+
+
+def _milp(cost: Array, **given: Any) -> Any:
+    """`milp` without the line that HiGHS 1.12 prints where it repairs a solution, whatever it is asked to print.
+
+    Standard output belongs to the command, which may be writing JSON there.
+    """
+    buffers = ctypes.CDLL(None)
+    sys.stdout.flush()
+    buffers.fflush(None)
+    kept = os.dup(1)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    try:
+        return milp(cost, options=dict(EXACT), **given)
+    finally:
+        buffers.fflush(None)
+        os.dup2(kept, 1)
+        os.close(kept)
+        os.close(nowhere)
+
+
+def _rows(*rows: tuple[Any, Any, Any]) -> list[LinearConstraint]:
+    """Those with anything in them, which is all that HiGHS takes."""
+    return [LinearConstraint(of, low, high) for of, low, high in rows if of.shape[0]]
 
 
 def soften(program: Program) -> Solution:
@@ -266,23 +326,18 @@ def soften(program: Program) -> Solution:
     scale = np.array([max(abs(limit.most), 1.0) for limit in program.limits])
     weight = np.array([GIVES_WAY[limit.kind] for limit in program.limits]) / scale
     zeros = csr_array((program.one.shape[0], rows)), csr_array((program.needs.shape[0], rows))
-    constraints = [
-        LinearConstraint(hstack([program.one, zeros[0]]), 1.0, 1.0),
-        LinearConstraint(hstack([program.needs, zeros[1]]), -np.inf, 0.0),
-        LinearConstraint(hstack([program.of, -eye_array(rows)]), -np.inf, program.most),
-    ]
-    constraints = [row for row in constraints if row.A.shape[0]]
+    constraints = _rows(
+        (hstack([program.one, zeros[0]]), 1.0, 1.0),
+        (hstack([program.needs, zeros[1]]), -np.inf, 0.0),
+        (hstack([program.of, -eye_array(rows)]), -np.inf, program.most),
+    )
     whole = np.concatenate([np.ones(count), np.zeros(rows)])
     bounds = Bounds(0.0, np.concatenate([np.ones(count), np.full(rows, np.inf)]))
     broken = np.concatenate([np.zeros(count), weight])
-    least = milp(
-        broken, integrality=whole, bounds=bounds, constraints=constraints, options=dict(EXACT)
-    )
+    least = _milp(broken, integrality=whole, bounds=bounds, constraints=constraints)
     cap = LinearConstraint(broken[None, :], -np.inf, least.fun * (1 + 1e-6) + TOLERANCE)
     cost = np.concatenate([program.usd + program.moving, np.zeros(rows)])
-    cheapest = milp(
-        cost, integrality=whole, bounds=bounds, constraints=[*constraints, cap], options=dict(EXACT)
-    )
+    cheapest = _milp(cost, integrality=whole, bounds=bounds, constraints=[*constraints, cap])
     return _solution(program, (least if cheapest.x is None else cheapest).x[:count].round())
 
 

@@ -30,7 +30,7 @@ def proposed(stack: Stack, placement: Placement) -> Stack:
 
     Raises pydantic.ValidationError if it would break the contract, which is a fault of ours.
     """
-    values = stack.model_dump(mode="json")
+    values = stack.model_dump(mode="json", exclude_none=True)
     for placed in placement.moved:
         app = values["apps"][placed.terms.name]
         places = placed.then.choice.locations
@@ -39,7 +39,7 @@ def proposed(stack: Stack, placement: Placement) -> Stack:
         app["edge"] = zones + [place for place in app["edge"] if place == "cdn"]
         _change_gpu(app, placed.now.choice.gpu, placed.then.choice.gpu)
         values["capacity"][placed.terms.name] = {
-            place: capacity.model_dump(mode="json")
+            place: capacity.model_dump(mode="json", exclude_none=True)
             for place, capacity in first_capacity(placed, stack.portfolio.limits).items()
         }
     return Stack.model_validate(values)
@@ -81,7 +81,10 @@ def _whole(row: Array) -> tuple[int, ...]:
 
 def edits(before: Stack, after: Stack) -> Edits:
     """The keys of the stack file that change from one to the other, for `stacks.write_keys`."""
-    old, new = before.model_dump(mode="json"), after.model_dump(mode="json")
+    old, new = (
+        before.model_dump(mode="json", exclude_none=True),
+        after.model_dump(mode="json", exclude_none=True),
+    )
     found: Edits = {}
     for name in new["apps"]:
         at = ("config", "fairweather:apps", name)
