@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 from gitops.git import PASSWORD
 
 if TYPE_CHECKING:
+    from forecasting.capacity.contest import Contest, Verdict
     from forecasting.capacity.planner import ServicePlan
     from forecasting.capacity.replay import Replayed
     from gitops.planning import Planned
+    from stacks import Stack
 
 MINUTES = "%Y-%m-%dT%H:%MZ"
 CAPACITY_SHA256 = "Fairweather-Capacity-Sha256"
@@ -30,10 +32,39 @@ def subject(planned: Planned) -> str:
 
 
 def body(planned: Planned) -> str:
-    """One line a service that changes or that the planner left alone for a reason."""
-    return "\n".join(
-        line(service) for service in planned.plan.services if service.status != "unchanged"
+    """One line a service that changes or that the planner left alone for a reason; the replay."""
+    lines = [line(service) for service in planned.plan.services if service.status != "unchanged"]
+    held = replay_contest(planned)
+    if held.total:
+        lines += ["", f"{together(held)}:"]
+        for row in held.total:
+            lines.append(
+                f"  {row.name:15}{row.replica_hours:>10,.0f} replica-hours "
+                f"{row.shortfall:>7.2%} dropped  peak {row.peak:,}"
+            )
+    return "\n".join(lines)
+
+
+def together(held: Contest) -> str:
+    """`Replay, 9 services together: -31% cost at 0.2% shortfall (wins 7 of 9)`."""
+    count = len(held.verdicts) - len(held.left_out)
+    assert held.verdict is not None
+    return (
+        f"Replay, {count} {'service' if count == 1 else 'services together'}: "
+        f"{held.verdict.reason} (wins {held.won} of {count})"
     )
+
+
+def replay_contest(planned: Planned) -> Contest:
+    """What all services of the plan together would have cost and dropped."""
+    from forecasting.capacity.contest import contest
+
+    services = {(one.app, one.location): one.replay for one in planned.plan.services}
+    return contest(services, promises(planned.stack))
+
+
+def promises(stack: Stack) -> dict[tuple[str, str], float]:
+    return {service: stack.apps[service[0]].slo.max_shortfall for service in stack.services()}
 
 
 def line(service: ServicePlan) -> str:
@@ -149,6 +180,13 @@ def markdown(planned: Planned) -> str:
     missing = unpriced(planned)
     if missing:
         parts.append(f"Without a price, so not in the sum: {', '.join(missing)}.")
+    if (held := replay_contest(planned)).total:
+        head = "| rule | replica-hours | demand dropped | peak replicas |\n|---|--:|--:|--:|"
+        rules = [
+            f"| {row.name} | {row.replica_hours:,.0f} | {row.shortfall:.2%} | {row.peak:,} |"
+            for row in held.total
+        ]
+        parts.append("\n".join([f"{together(held)}.", "", head, *rules]))
     evidence = "\n".join(f"| {key} | `{value}` |" for key, value in trailers(planned).items())
     parts.append(
         "<details><summary>Evidence</summary>\n\n| | |\n|---|---|\n"
@@ -201,9 +239,26 @@ def to_dict(planned: Planned) -> dict[str, Any]:
         "usd_month_after": after,
         "unpriced": unpriced(planned),
         "telemetry": [str(finding) for finding in planned.demand.findings],
+        "replay": of_contest(replay_contest(planned)),
         "services": [of_service(service) for service in planned.plan.services],
         "diff": planned.diff,
     }
+
+
+def of_contest(held: Contest) -> dict[str, Any]:
+    """For `--json`: the portfolio's rows and verdict, and each service's verdict."""
+    return {
+        "total": replayed(held.total),
+        "verdict": of_verdict(held.verdict),
+        "won": held.won,
+        "left_out": [" ".join(service) for service in held.left_out],
+        "unpriced": [" ".join(service) for service in held.unpriced],
+        "verdicts": {" ".join(service): of_verdict(one) for service, one in held.verdicts.items()},
+    }
+
+
+def of_verdict(verdict: Verdict | None) -> dict[str, Any] | None:
+    return None if verdict is None else {"won": verdict.won, "reason": verdict.reason}
 
 
 def of_service(service: ServicePlan) -> dict[str, Any]:

@@ -60,6 +60,7 @@ def verdict(planned: planning.Planned, options: Namespace) -> str:
 def replay(options: Namespace) -> int:
     """What the plan, the standing capacity and the rules in use would have cost and dropped."""
     from finops.unit_price import unit_prices
+    from forecasting.capacity.contest import contest
     from forecasting.capacity.replay import replay as run
     from policypacks.guardrails.pricing.book import PriceBook
 
@@ -70,13 +71,15 @@ def replay(options: Namespace) -> int:
     prices = unit_prices(stack, PriceBook.load(options.prices))
     with crew(options.workers) as workers:
         services = run(stack, demand, prices, days=options.days, workers=workers)
+    held = contest(services, evidence.promises(stack))
     if options.json:
         told = {
             f"{app} {place}": evidence.replayed(rows) for (app, place), rows in services.items()
         }
-        print(json.dumps(told, indent=1))
+        print(json.dumps({**evidence.of_contest(held), "services": told}, indent=1))
     else:
-        show.replays(services, options.days)
+        show.contest(held, options.days)
+        show.replays(services, held, options.days)
     return 0
 
 

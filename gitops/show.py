@@ -16,6 +16,7 @@ from gitops import evidence
 
 if TYPE_CHECKING:
     from finops.stack_cost import Budgets
+    from forecasting.capacity.contest import Contest, Verdict
     from forecasting.capacity.planner import ServicePlan
     from forecasting.capacity.replay import Replayed
     from forecasting.telemetry import Demand, Finding
@@ -30,6 +31,11 @@ PIPED_WIDTH = 140
 MOST_FINDINGS = MOST_NOTES = 5
 console = Console(
     width=None if sys.stdout.isatty() else PIPED_WIDTH, highlight=False, soft_wrap=False
+)
+READING = (
+    "q90 floor: replicas that always run, enough for 90 % of each hour as forecast; target: how busy "
+    "the autoscaler keeps replicas above it;\nreplay: what planning so on each past day would have "
+    "cost beside what stands, and the share of demand that would have found no replica (shortfall)"
 )
 VERBS = {
     "create": "to create",
@@ -199,6 +205,7 @@ def plan(planned: Planned) -> None:
     rows = [plan_row(service) for service in planned.plan.services]
     numbers = ("peak rps", "floor", "ceiling", "USD a month")
     console.print(table(("app", "location", *numbers, "why"), rows, right=numbers))
+    console.print(f"[dim]{READING}[/dim]")
     before, after = evidence.cost(planned)
     if before is not None and after is not None:
         share = f" ({(after - before) / before:+.0%})" if before else ""
@@ -273,22 +280,59 @@ def amounts(cost: Range, budget: float | None) -> tuple[str, ...]:
     )
 
 
-def replays(services: Mapping[tuple[str, str], Sequence[Replayed]], days: int) -> None:
-    """A table a service: what each rule would have cost and dropped."""
+def contest(held: Contest, days: int) -> None:
+    """The portfolio's replay first: a row a rule, and whether this plan won."""
+    if not held.total:
+        return
+    count = len(held.verdicts) - len(held.left_out)
+    console.print(
+        f"[bold]all together[/bold]  [dim]{count} services, the last {days} days; each day planned "
+        "from the data before it[/dim]"
+    )
+    console.print(rules(held.total))
+    assert held.verdict is not None
+    console.print(judged(held.verdict) + f"; it wins at {held.won} of {count} services")
+    for what, services in (
+        ("not in the sums, without a replay or a capacity that stands", held.left_out),
+        ("without a price, so not in the USD", held.unpriced),
+    ):
+        if services:
+            names = ", ".join(" ".join(service) for service in services)
+            console.print(f"[yellow]{what}: {escape(names)}[/yellow]")
+
+
+def judged(verdict: Verdict) -> str:
+    word = (
+        "[green]this plan wins[/green]" if verdict.won else "[yellow]what stands is kept[/yellow]"
+    )
+    return f"{word}: {escape(verdict.reason)}"
+
+
+def rules(rows: Sequence[Replayed]) -> Table:
+    """What each rule would have cost and dropped."""
+    numbers = ("replica-hours", "USD", "demand dropped", "peak replicas")
+    cells = [
+        (
+            f"[bold]{row.name}[/bold]" if row.ours else row.name,
+            f"{row.replica_hours:,.0f}",
+            "no price" if row.usd is None else f"{row.usd:,.0f}",
+            f"{row.shortfall:.2%}",
+            f"{row.peak:,.0f}",
+        )
+        for row in rows
+    ]
+    return table(("rule", *numbers), cells, right=numbers)
+
+
+def replays(
+    services: Mapping[tuple[str, str], Sequence[Replayed]], held: Contest, days: int
+) -> None:
+    """A table a service: what each rule would have cost and dropped, and whether this plan won."""
     for (app, location), rows in services.items():
         console.print(f"\n[bold]{app}[/bold] {location}  [dim]the last {days} days[/dim]")
         if not rows:
             console.print("  [yellow]not enough telemetry to replay[/yellow]")
             continue
-        numbers = ("replica-hours", "USD", "demand dropped", "peak replicas")
-        told = [
-            (
-                f"[bold]{row.name}[/bold]" if row.ours else row.name,
-                f"{row.replica_hours:,.0f}",
-                "no price" if row.usd is None else f"{row.usd:,.0f}",
-                f"{row.shortfall:.2%}",
-                f"{row.peak:.0f}",
-            )
-            for row in rows
-        ]
-        console.print(table(("rule", *numbers), told, right=numbers))
+        console.print(rules(rows))
+        if (verdict := held.verdicts[app, location]) is not None:
+            console.print(judged(verdict))

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from forecasting.capacity.autoscaler import Reaction, known_peaks, run
+from forecasting.capacity.contest import WORTH_A_CHANGE, judge
 from forecasting.capacity.hindsight import Hindsight, hindsight
 from forecasting.capacity.replay import (
     CHANGE_COST,
@@ -38,8 +39,6 @@ HOURS_A_MONTH = 730
 STALE_HOURS = 24
 LEAST_KNOWN_SHARE = 0.5
 """Of the hours since a service's first sample: below, its telemetry is too holey to plan from."""
-WORTH_A_CHANGE = 0.03
-"""Share of the cost that a plan must save (or of the shortfall, where too much is dropped)."""
 OUTGROWN_LEVEL = 0.95
 """A ceiling below this quantile of the coming week is raised before it is met."""
 Status = Literal["changed", "unchanged", "kept", "held", "new"]
@@ -283,8 +282,9 @@ class _Planner:
         floor, ceiling, limited = self._within_a_step(need, ceiling)
         reason = self._reason(level, target, len(replayed.days), rows)
         if limited:
-            wanted = f"{int(need.min())}-{int(need.max())}"
-            reason += f"; a step of at most {self._limits.max_step:.0%} to {wanted}"
+            low, high = int(need.min()), int(need.max())
+            wanted = f"{low}" if low == high else f"{low}-{high}"
+            reason += f"; a step of at most {self._limits.max_step:.0%} towards {wanted}"
             reason += f", on data to {self.demand.end:%Y-%m-%d %H:%M} UTC"
         capacity = Capacity(
             floor=Floor(weekday=_whole(floor[0]), weekend=_whole(floor[1])),
@@ -312,39 +312,33 @@ class _Planner:
         return floor, max(near, int(floor.max()), 1), limited
 
     def _reason(self, level: int, target: int, days: int, rows: tuple[Replayed, ...]) -> str:
-        by_name = {row.name: row for row in rows}
-        ours, stood = by_name["this plan"], by_name.get("what stands")
         text = f"q{FLOOR_LEVELS[level] * 100:g} floor, target {TARGETS[target]:.0%}"
-        if stood is None or not stood.replica_hours:
-            return f"{text}; replay {days} d: {ours.shortfall:.1%} shortfall"
-        saved = ours.replica_hours / stood.replica_hours - 1
-        text += f"; replay {days} d: {saved:+.0%} cost at {ours.shortfall:.1%} shortfall"
-        stood_short = f"{stood.shortfall:.1%}"
-        return text if stood_short == "0.0%" else f"{text}, {stood_short} before"
+        verdict = judge(rows, self._terms.max_shortfall)
+        ours = next(row for row in rows if row.ours)
+        told = verdict.reason if verdict else f"{ours.shortfall:.1%} shortfall"
+        return f"{text}; replay {days} d: {told.split(';')[0]}"
 
     def _against(self, after: Capacity, rows: tuple[Replayed, ...]) -> str | None:
-        """Why the plan is not proposed."""
-        by_name = {row.name: row for row in rows}
-        ours, stood = by_name["this plan"], by_name["what stands"]
+        """Why the plan is not proposed: it has to win the replay, and to save from now on, too."""
         assert self._stands is not None
-        promise = self._terms.max_shortfall
         if taken := self._step_taken():
             return f"one step a day of telemetry; the last was on data to {taken} UTC"
-        if stood.shortfall > promise:
-            better = ours.shortfall < (1 - WORTH_A_CHANGE) * stood.shortfall
-            return None if better else self._no_win(ours, stood, "it would drop no less")
-        if ours.shortfall > max(promise, stood.shortfall):
-            return self._no_win(ours, stood, f"more than the promised {promise:.1%}")
-        if self._outgrown(self._stands):
+        promise = self._terms.max_shortfall
+        by_name = {row.name: row for row in rows}
+        ours, stood = by_name["this plan"], by_name["what stands"]
+        verdict = judge(rows, promise)
+        assert verdict is not None
+        safe = ours.shortfall <= max(promise, stood.shortfall)
+        if safe and self._outgrown(self._stands):
             return None
-        return self._too_little_won(ours, stood, after)
+        if not verdict.won:
+            return f"what stands is kept: in replay a new plan has {verdict.reason}"
+        return None if stood.shortfall > promise else self._too_little_won(after)
 
-    def _too_little_won(self, ours: Replayed, stood: Replayed, after: Capacity) -> str | None:
-        """Both planning and this plan must save what a change is worth."""
+    def _too_little_won(self, after: Capacity) -> str | None:
+        """This plan must save what a change is worth on the last seven days as well."""
         assert self._stands is not None
         now, then = self._mean_replicas(self._stands), self._mean_replicas(after)
-        if ours.replica_hours > (1 - WORTH_A_CHANGE) * stood.replica_hours:
-            return self._no_win(ours, stood, f"a change is worth {WORTH_A_CHANGE:.0%}")
         if then > (1 - WORTH_A_CHANGE) * now:
             less = f"{now:.2f} replicas on average would become {then:.2f}"
             return f"what stands is kept: {less}; a change is worth {WORTH_A_CHANGE:.0%}"
@@ -363,12 +357,6 @@ class _Planner:
         coming = self._forecast()[OUTGROWN_LEVEL].max()
         return bool(coming > stands.ceiling * self._terms.rps_per_replica)
 
-    @staticmethod
-    def _no_win(ours: Replayed, stood: Replayed, why: str) -> str:
-        cost = ours.replica_hours / stood.replica_hours - 1 if stood.replica_hours else 0.0
-        figures = f"{cost:+.0%} cost at {ours.shortfall:.1%} shortfall"
-        return f"what stands is kept: in replay a new plan has {figures}; {why}"
-
     def _usd_month(self, capacity: Capacity | None, price: float | None) -> float | None:
         if capacity is None or price is None or self._column is None:
             return None
@@ -381,7 +369,7 @@ class _Planner:
         reaction = Reaction.of(self._terms.cold_start_minutes, self.demand.step_minutes)
         peaks = known_peaks(fine.to_numpy(float), reaction)
         weekend = (week.index.day_of_week >= 5).astype(int)  # type: ignore[attr-defined]
-        rows = np.array([capacity.floor.weekday, capacity.floor.weekend], float)
+        rows = self._terms.as_run(capacity.floor)
         ran = run(
             week.to_numpy(float),
             tuple((weight, peak[-len(week) :]) for weight, peak in peaks),

@@ -23,7 +23,7 @@ from forecasting.capacity.schedule import stepped
 from forecasting.capacity.shards import Coefficients, Service, Shard, UnitPrice, over_shards
 from forecasting.parallel import Workers
 from forecasting.telemetry.demand import Demand, services
-from stacks.records import App, Capacity, Event, PlannerLimits, Stack
+from stacks.records import App, Capacity, Event, Floor, PlannerLimits, Stack
 
 Array = NDArray[np.float64]
 
@@ -31,7 +31,8 @@ FLOOR_LEVELS = (0.05, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
 """There is always a floor worth the name: it stands where the autoscaler cannot read the load."""
 CEILING_LEVEL = 0.995
 LEVELS = (*FLOOR_LEVELS, CEILING_LEVEL)
-TARGETS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
+TARGETS = (0.5, 0.6, 0.7, 0.8, 0.9)
+"""None above: bursts shorter than a step of the telemetry are not seen in replay."""
 FIRST_CHOICE = (FLOOR_LEVELS.index(0.9), TARGETS.index(0.7))
 """While there are no past days to choose by."""
 CHOOSE_FROM_DAYS = 3
@@ -95,8 +96,8 @@ class Terms:
     least: int
     """Replicas that a floor never goes below."""
     flat: Literal["peak", "least"] | None
-    """Which hour's floor stands all week where no schedule can be followed: a plain HPA's minimum
-    is the peak, Cloud Run's minimum instances are the least."""
+    """What of a floor stands all week where no schedule can be followed: a plain HPA's minimum is
+    its peak, Cloud Run's minimum instances are its least."""
 
     @classmethod
     def of(cls, app: App, location: str) -> Terms:
@@ -116,11 +117,17 @@ class Terms:
     def floors(self, outlook: Outlook, column: int) -> Array:
         """[level, weekday or weekend, hour] whole replicas needed, before changes are limited."""
         need = outlook.day_types[column, : len(FLOOR_LEVELS)] / self.rps_per_replica
-        whole = np.maximum(np.ceil(need - ROUNDING), self.least)
+        if self.flat is not None:  # one number, enough in that share of the hours
+            one = [np.quantile(row, q) for row, q in zip(need, FLOOR_LEVELS, strict=True)]
+            need = np.broadcast_to(np.array(one)[:, None, None], need.shape)
+        return np.maximum(np.ceil(need - ROUNDING), self.least)
+
+    def as_run(self, floor: Floor) -> Array:
+        """[weekday or weekend, hour] what a written floor comes to."""
+        rows = np.array([floor.weekday, floor.weekend], float)
         if self.flat is None:
-            return whole
-        one = (np.max if self.flat == "peak" else np.min)(whole, axis=(1, 2), keepdims=True)
-        return np.broadcast_to(one, whole.shape)
+            return rows
+        return np.full(rows.shape, rows.max() if self.flat == "peak" else rows.min())
 
     def ceiling(self, outlook: Outlook, column: int, target: float) -> int:
         """Replicas for the busiest hour to come (or to come back), at the target."""
@@ -242,7 +249,7 @@ class Replay:
 
     def of_capacity(self, capacity: Capacity) -> Run:
         """One fixed capacity over all days."""
-        rows = np.array([[capacity.floor.weekday, capacity.floor.weekend]], float)
+        rows = self.terms.as_run(capacity.floor)[None]
         floor = self._on_steps(np.repeat(rows, len(self.days), axis=0))
         return self._run(floor, capacity.ceiling, capacity.target_utilisation)
 

@@ -12,6 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from components.kubernetes.autoscaling import horizontal, scaled_object
+from components.schedule import steps, week
 from forecasting.capacity.planner import Plan, ServicePlan, plan
 from forecasting.capacity.replay import FLOOR_LEVELS, Replayed
 from forecasting.capacity.schedule import changes, stepped
@@ -112,18 +114,66 @@ def test_the_same_inputs_give_the_same_plan(few, few_demand):
         assert one.forecast.to_numpy().tobytes() == other.forecast.to_numpy().tobytes()
 
 
-def test_a_day_without_news_gives_no_diff(camera):
-    rps = np.tile(cyclic(7, seed=3), 2)
+@pytest.mark.parametrize(
+    ("seed", "days"),
+    [(3, 1), (3, 2), (11, 1), *(pytest.param(k, 3, marks=pytest.mark.slow) for k in range(6))],
+)
+def test_a_day_without_news_gives_no_diff(camera, seed, days):
+    """Each week is as the one before, to the noise: written once, the plan is left alone."""
+    rps = np.tile(cyclic(7, seed=seed), 2)
     today = demand_of(one_service(rps))
     settled = limited(camera, max_step=1.0)
     settled = with_capacity(settled, plan(settled, today, dollar).capacity())
-    for days in (1, 2):
-        later = END + timedelta(days=days)
-        frame = one_service(np.roll(rps, -144 * days))
-        moved = frame.assign(time=frame["time"] + pd.Timedelta(days=days))
-        service = only(plan(settled, demand_of(moved, at=later), dollar))
-        assert service.status == "unchanged"
-        assert service.after == service.before
+    frame = one_service(np.roll(rps, -144 * days))
+    moved = frame.assign(time=frame["time"] + pd.Timedelta(days=days))
+    later = demand_of(moved, at=END + timedelta(days=days))
+    service = only(plan(settled, later, dollar))
+    assert service.status == "unchanged"
+    assert service.after == service.before
+
+
+def test_the_floor_rises_ahead_of_the_peak_and_falls_ahead_of_the_night(camera):
+    """Steep mornings that an autoscaler misses: ahead by the cold start, and gone by the evening."""
+    hour = np.arange(144 * 14) // 6 % 24
+    start = (END - timedelta(days=14)).hour
+    busy = ((hour + start) % 24 >= 8) & ((hour + start) % 24 < 18)
+    noise = np.exp(np.random.default_rng(0).normal(0, 0.03, len(hour)))
+    demand = demand_of(one_service(np.where(busy, 320.0, 30.0) * noise))
+    service = only(plan(limited(camera, max_step=1.0), demand, dollar))
+    weekday, _ = rows(service.after)
+    assert min(weekday[8:18]) >= 7
+    assert max(weekday[:8] + weekday[18:]) <= 2
+    lead = camera.apps["camera"].serving.cold_start_minutes
+    size, moments = 0, {}
+    for step in steps(week(service.after.floor), lead):
+        moments.setdefault("rise" if step.size > size else "fall", []).append(step.moment % 1440)
+        size = step.size
+    assert set(moments["rise"]) == {8 * 60 - lead}
+    assert set(moments["fall"]) == {18 * 60}
+
+
+@pytest.mark.parametrize(("autoscaler", "least"), [("keda", 0), ("hpa", 1)])
+def test_a_floor_is_zero_at_night_where_replicas_start_at_once(camera, autoscaler, least):
+    """KEDA takes it as it is; a plain HPA cannot go below one."""
+    app = camera.apps["camera"]
+    quick = {"cold_start_minutes": 0.5, "autoscaler": autoscaler}
+    app = app.model_copy(update={"serving": app.serving.model_copy(update=quick)})
+    stack = limited(camera.model_copy(update={"apps": {"camera": app}}), max_step=1.0)
+    awake = cyclic(14) * np.where(np.arange(144 * 14) // 6 % 24 < 8, 0.0, 1.0)
+    service = only(plan(stack, demand_of(one_service(awake)), dollar))
+    assert service.after.floor.least == least
+    if autoscaler == "keda":
+        spec = scaled_object("camera", "aws:us-east-1", app.serving, service.after, None)
+        assert spec["minReplicaCount"] == 0
+    else:
+        assert horizontal("camera", app.serving, service.after)["min_replicas"] >= 1
+
+
+def test_a_change_of_the_floor_has_to_save_what_it_costs():
+    need = np.array([3.0] * 23 + [2.0])
+    assert changes(stepped(need, 6)) == 1
+    assert changes(stepped(need, 6, change_cost=1.5)) == 0
+    assert changes(stepped(np.array([3.0] * 12 + [2.0] * 12), 6, change_cost=1.5)) == 1
 
 
 def test_a_ceiling_is_raised_before_demand_meets_it(camera):

@@ -5,13 +5,16 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forecasting.capacity.autoscaler import Reaction, known_peaks, run
-from forecasting.capacity.replay import outlooks, replay, replay_of
+from forecasting.capacity.replay import LEVELS, Outlook, Terms, outlooks, replay, replay_of
 from forecasting.telemetry.demand import Demand
+from stacks import Floor
+from stacks.records import App, Slo
 from tests.forecasting.services import (
     END,
     capacity,
@@ -148,3 +151,60 @@ def test_a_fixed_capacity_is_replayed_as_it_stands(camera):
 def test_too_short_a_history_has_no_replay(camera):
     demand = demand_of(one_service(cyclic(2)))
     assert replay(camera, demand, dollar) == {HERE: ()}
+
+
+def test_a_plan_is_replayed_for_as_long_as_it_stands(camera):
+    """Demand grows by 3 % a day: what is planned once a week falls behind what is planned daily."""
+    rps = cyclic(28) * np.exp(0.03 * np.arange(144 * 28) / 144)
+    demand = demand_of(one_service(rps))
+    past = outlooks(demand, 14)
+
+    def planned(stands_days: int):
+        limits = camera.portfolio.limits.model_copy(update={"stands_days": stands_days})
+        one = replay_of(HERE, camera.apps["camera"], limits, demand, past)
+        assert one is not None
+        return one
+
+    daily, weekly = planned(1), planned(7)
+    assert weekly.ours().unserved.sum() > daily.ours().unserved.sum()
+    first, last = (weekly._floors[day] for day in (0, 13))
+    assert not np.array_equal(first, last)
+    assert np.array_equal(weekly._floors[weekly._standing[6]], first)
+
+
+@pytest.mark.parametrize(
+    ("serving", "location", "comes_to"),
+    [
+        ({"target": "gpu", "gpu": "l4", "autoscaler": "keda"}, "aws:us-east-1", None),
+        ({"target": "gpu", "gpu": "l4", "autoscaler": "hpa"}, "aws:us-east-1", 5),
+        ({"target": "serverless"}, "gcp:europe-west4", 2),
+        ({"target": "serverless"}, "aws:us-east-1", None),
+    ],
+)
+def test_a_floor_is_replayed_as_what_runs_the_app_makes_of_it(camera, serving, location, comes_to):
+    """A plain HPA knows no schedule and keeps the peak; Cloud Run keeps the least."""
+    app = App.model_validate(
+        {
+            **camera.apps["camera"].model_dump(mode="json", exclude={"placement", "users"}),
+            "serving": {**serving, "rps_per_replica": 40},
+        }
+    )
+    floor = Floor(weekday=(2,) * 12 + (5,) * 12, weekend=(3,) * 24)
+    terms = Terms.of(app, location)
+    run = terms.as_run(floor)
+    if comes_to is None:
+        assert run.tolist() == [list(floor.weekday), list(floor.weekend)]
+    else:
+        assert set(run.ravel()) == {comes_to}
+    rps = np.linspace(1, 500, 168)[:, None, None] * np.ones((1, 1, len(LEVELS)))
+    rows = terms.floors(Outlook(pd.Timestamp("2026-03-02", tz="UTC"), rps, np.array([500.0])), 0)
+    assert (np.ptp(rows, axis=(1, 2)) == 0).all() == (comes_to is not None)
+    assert (np.diff(rows.max((1, 2))) >= 0).all()
+
+
+def test_unserved_demand_costs_what_the_app_says_else_what_its_promise_says():
+    slo = {"latency_p95_ms": 300}
+    assert Slo(**slo).balance == pytest.approx(20)
+    assert Slo(**slo, max_shortfall=0.001).balance == pytest.approx(200)
+    assert Slo(**slo, max_shortfall=0.0).balance == pytest.approx(1000)
+    assert Slo(**slo, unserved_cost=3).balance == 3
