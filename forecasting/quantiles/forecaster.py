@@ -126,9 +126,11 @@ class DemandForecaster(BaseEstimator):  # type: ignore[misc]
         block = SERIES_DAYS_AT_ONCE // (back + 1)
         quantiles = np.empty((hours, count, len(self.levels_)))
         for first in range(0, count, block):
-            some = slice(first, first + block)
-            outlook = _Outlook(self._folded(self.values_[:, some]), self.levels_, back)
-            quantiles[:, some] = outlook.quantiles(self.coefficients_, hours)
+            some = np.arange(first, min(first + block, count))
+            # A lone series would be multiplied by another routine, with other last digits.
+            values = self.values_[:, np.resize(some, max(2, len(some)))]
+            outlook = _Outlook(self._folded(values), self.levels_, back)
+            quantiles[:, some] = outlook.quantiles(self.coefficients_, hours)[:, : len(some)]
         index = pd.date_range(self.last_ + pd.Timedelta("1h"), periods=hours, freq="h")
         quantiles = known_events.apply(
             self.events_, self.effects_, quantiles, index, self.series_, self.levels_

@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.base import clone
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from forecasting import DemandForecaster
+from forecasting.quantiles.forecaster import training_series
 
 LEVELS = (0.5, 0.9, 0.95, 0.99)
 
@@ -90,6 +92,9 @@ def test_it_is_a_scikit_learn_estimator():
     assert copy is not forecaster
     assert forecaster.fit(weekly(10)) is forecaster
     assert not [name for name in vars(copy) if name.endswith("_")]
+    given = {"levels", "training_days"}
+    assert all(name in given or name.endswith("_") for name in vars(forecaster))
+    assert copy.set_params(levels=(0.9,)).get_params()["levels"] == (0.9,)
 
 
 @pytest.mark.parametrize("hours", [1, 24, 30, 168])
@@ -210,9 +215,57 @@ def test_the_same_demand_gives_the_same_bytes():
     assert first.to_numpy().tobytes() == second.to_numpy().tobytes()
 
 
+def test_threads_of_linear_algebra_change_no_byte():
+    demand = weekly(28, series=12)
+    told = []
+    for threads in (1, 2):
+        with threadpool_limits(threads):
+            told.append(DemandForecaster(LEVELS).fit(demand).predict(168).to_numpy().tobytes())
+    assert told[0] == told[1]
+
+
+def test_parts_forecast_apart_give_the_bytes_of_the_whole():
+    few = weekly(11, series=5)
+    noise = np.random.default_rng(0).lognormal(0, 0.1, (len(few), 210))
+    values = few.to_numpy()[:, np.arange(210) % 5] * noise
+    demand = pd.DataFrame(values, few.index, [f"s{i}" for i in range(210)])
+    whole = DemandForecaster(LEVELS).fit(demand).predict(30)
+    sample = demand.iloc[:, training_series(demand.shape[1])]
+    assert sample.shape[1] < demand.shape[1]
+    learned = DemandForecaster(LEVELS).fit(sample).learned(30)
+    for part in (1, 2, 3, 7, 50):
+        for first in (0, 117, 210 - part):
+            some = demand.iloc[:, first : first + part]
+            told = DemandForecaster(LEVELS).fit(some, coefficients=learned).predict(30)
+            assert told.to_numpy().tobytes() == whole[list(some.columns)].to_numpy().tobytes()
+
+
+def test_the_future_changes_no_forecast():
+    """What is known by then decides alone: a forecaster that saw other days leaves no trace."""
+    demand, end = weekly(28), 24 * 21
+    alone = DemandForecaster(LEVELS).fit(demand.iloc[:end].copy()).predict(24)
+    forecaster = DemandForecaster(LEVELS)
+    for spoil in (lambda v: v, lambda v: 7 * v, np.zeros_like):
+        future = demand.copy()
+        future.iloc[end:] = spoil(future.iloc[end:].to_numpy())
+        forecaster.fit(future).predict(24)
+        again = forecaster.fit(future.iloc[:end]).predict(24)
+        assert again.to_numpy().tobytes() == alone.to_numpy().tobytes()
+
+
+def test_a_nowcast_leaves_no_trace():
+    demand, end = weekly(29), 24 * 28
+    fitted = DemandForecaster(LEVELS).fit(demand.iloc[:end])
+    early = fitted.nowcast(demand.iloc[end : end + 3])
+    fitted.nowcast(9 * demand.iloc[end : end + 9])
+    assert fitted.nowcast(demand.iloc[end : end + 3]).equals(early)
+
+
 def test_fitting_does_not_change_what_was_handed_over():
     demand = weekly(12)
     demand.iloc[3:9] = np.nan
     before = demand.copy()
-    DemandForecaster(LEVELS).fit(demand).predict(24)
+    forecaster = DemandForecaster(LEVELS).fit(demand)
+    forecaster.predict(24)
+    forecaster.explain()
     pd.testing.assert_frame_equal(demand, before)
