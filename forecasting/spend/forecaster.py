@@ -16,6 +16,8 @@ from sklearn.utils.validation import check_is_fitted
 from forecasting.spend.history import ONE_DAY, History, smoothed, taken_apart
 
 LEVEL = 0.90
+LEVEL_AGE_DAYS = 3
+"""The recent level is itself some days old."""
 ERROR_HALF_LIFE_DAYS = 200.0
 FIRST_REPLAYED_DAY = 100
 """Earlier forecasts know too little to tell how good later ones are, while there are later ones."""
@@ -170,10 +172,14 @@ def check(daily: pd.Series[float]) -> None:
 
 def log_sums(history: History, days: int) -> np.ndarray:
     """[day] logarithm of the spend expected in the `days` days after each day."""
-    shape = np.log(sum(np.exp(history.season(ahead)) for ahead in range(1, days + 1)))
-    # The recent level is itself some days old.
-    middle = (days + 1) / 2 + 3
-    return np.asarray(shape + history.recent_level + middle * history.growth)
+    level = history.recent_level
+    # A guard against wild profiles: no day is expected above twice the dearest so far.
+    most = np.maximum.accumulate(history.log_spend) + np.log(2)
+    grown = (
+        level + history.season(ahead) + (ahead + LEVEL_AGE_DAYS) * history.growth
+        for ahead in range(1, days + 1)
+    )
+    return np.asarray(np.log(sum(np.exp(np.minimum(day, most)) for day in grown)))
 
 
 def replayed_error(history: History, forecast: np.ndarray, days: int) -> float:

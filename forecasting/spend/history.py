@@ -28,6 +28,8 @@ LEAST_SHARE = 0.01
 GROWTH_DAYS = (90, 180, 365)
 GROWTH_TRUST = 0.8
 """Part of the past growth that goes on (damped trend: Gardner and McKenzie 1985)."""
+LARGEST_GROWTH = float(np.log(2)) / 30
+"""A day: no month is expected to double or halve."""
 LEVEL_DAYS = 28
 LEVEL_HALF_LIVES = (1.0, 2.5, 6.0, 14.0)
 YEAR_END = {
@@ -83,7 +85,8 @@ class History:
         for span in GROWTH_DAYS:
             back = np.clip(today - LEVEL_DAYS + 1, 0, span)
             slopes.append((month - month[today - back]) / np.maximum(back, LEVEL_DAYS))
-        return np.asarray(GROWTH_TRUST * np.mean(slopes, axis=0))
+        damped = GROWTH_TRUST * np.mean(slopes, axis=0)
+        return np.asarray(np.clip(damped, -LARGEST_GROWTH, LARGEST_GROWTH))
 
     @cached_property
     def recent_level(self) -> np.ndarray:

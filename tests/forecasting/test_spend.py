@@ -45,6 +45,8 @@ def test_whatever_was_spent_the_month_is_finite_ordered_and_not_below_what_is_sp
     assert path["mean"].iloc[-1] == pytest.approx(end.mean)
     assert path.index[-1].is_month_end
     assert (path["low"] <= path["high"]).all()
+    assert path["mean"].is_monotonic_increasing
+    assert end.rest <= 2.001 * len(path) * spend.max()
 
 
 @given(HISTORIES, st.sampled_from([0.01, 100.0]))
