@@ -3,9 +3,9 @@
     python benchmarks/placement.py [--apps 40] [--seed 7]
 
 A made-up portfolio: apps of one to five user areas, a daily cycle by each area's own clock, three GPUs, ten places at
-the built-in book's prices, quotas that bind. Rows: this placement; each area at its nearest place, on the GPU that the app
-has; the one cheapest place for each app. Columns: USD a month, with clusters; apps that keep less than 95 % of their
-users within the network's part of their SLO; places over quota.
+the built-in book's prices, quotas that bind. Rows: this placement; each area at its nearest place, on the GPU that the
+app has; the one cheapest place for each app. Columns: USD a month, with clusters; apps that keep less than 95 % of
+their users within the network's part of their SLO; places over quota.
 """
 
 from __future__ import annotations

@@ -45,6 +45,11 @@ def place(options: Namespace) -> int:
         prices = placement.prices(found.program)
     changes = edits(stack, proposed(stack, found))
     diff = stacks.write_keys(file, changes, dry_run=not options.write)
+    if options.report:
+        from gitops import placement_report
+
+        text = placement_report.page(options.stack, found, prices, diff)
+        options.report.write_text(text, encoding="utf-8")
     if options.json:
         print(json.dumps(to_dict(found, prices, diff, book.edition), indent=1))
     else:

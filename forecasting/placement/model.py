@@ -8,25 +8,22 @@ the promises clash.
 
 from __future__ import annotations
 
-import ctypes
-import os
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import Bounds, LinearConstraint, linprog, milp
+from scipy.optimize import Bounds, LinearConstraint, linprog
 from scipy.sparse import coo_array, csr_array, eye_array, hstack, vstack
 
+from forecasting.placement.highs import milp
 from forecasting.placement.options import Option, options, within
 from forecasting.placement.problem import AppTerms, Problem, regions_of
 from forecasting.placement.tables import Array
 
 PROMISED_SHARE = 0.95
 """Of an app's requests within reach: the SLO is one of the 95th percentile."""
-EXACT: Mapping[str, float | bool] = {"mip_rel_gap": 0.0, "presolve": True}
 TOLERANCE = 1e-6
 Kind = Literal["latency", "residency", "places", "stays", "app budget", "quota", "budget"]
 GIVES_WAY: Mapping[Kind, float] = {
@@ -251,7 +248,7 @@ def solve(program: Program, *, moving: bool = True) -> Solution | None:
     worth = candidates(program, moving=moving)
     # Tolerances are absolute: in parts of the limit a millionth of a choice is no GPU.
     scale = 1 / np.maximum(np.abs(program.most[shared]), 1.0)
-    found = _milp(
+    found = milp(
         cost[worth],
         integrality=np.ones(len(worth)),
         bounds=Bounds(0.0, 1.0),
@@ -294,26 +291,6 @@ def candidates(program: Program, *, moving: bool = True) -> NDArray[np.intp]:
     return np.array([*found, *range(len(program.options), len(cost))], dtype=np.intp)
 
 
-def _milp(cost: Array, **given: Any) -> Any:
-    """`milp` without the line that HiGHS 1.12 prints where it repairs a solution, whatever it is asked to print.
-
-    Standard output belongs to the command, which may be writing JSON there.
-    """
-    buffers = ctypes.CDLL(None)
-    sys.stdout.flush()
-    buffers.fflush(None)
-    kept = os.dup(1)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 1)
-    try:
-        return milp(cost, options=dict(EXACT), **given)
-    finally:
-        buffers.fflush(None)
-        os.dup2(kept, 1)
-        os.close(kept)
-        os.close(nowhere)
-
-
 def _rows(*rows: tuple[Any, Any, Any]) -> list[LinearConstraint]:
     """Those with anything in them, which is all that HiGHS takes."""
     return [LinearConstraint(of, low, high) for of, low, high in rows if of.shape[0]]
@@ -334,10 +311,10 @@ def soften(program: Program) -> Solution:
     whole = np.concatenate([np.ones(count), np.zeros(rows)])
     bounds = Bounds(0.0, np.concatenate([np.ones(count), np.full(rows, np.inf)]))
     broken = np.concatenate([np.zeros(count), weight])
-    least = _milp(broken, integrality=whole, bounds=bounds, constraints=constraints)
+    least = milp(broken, integrality=whole, bounds=bounds, constraints=constraints)
     cap = LinearConstraint(broken[None, :], -np.inf, least.fun * (1 + 1e-6) + TOLERANCE)
     cost = np.concatenate([program.usd + program.moving, np.zeros(rows)])
-    cheapest = _milp(cost, integrality=whole, bounds=bounds, constraints=[*constraints, cap])
+    cheapest = milp(cost, integrality=whole, bounds=bounds, constraints=[*constraints, cap])
     return _solution(program, (least if cheapest.x is None else cheapest).x[:count].round())
 
 

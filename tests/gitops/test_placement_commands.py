@@ -87,6 +87,14 @@ def test_promises_that_clash_are_named_and_exit_with_1(capsys, root):
     assert "clash search: 0% of its users within 100 ms, not 95%; add candidates near them" in out
 
 
+def test_the_report_is_one_page_with_a_matrix_for_each_app(capsys, root):
+    assert place(capsys, root, "--report", "page.html")[0] == 0
+    page = (root / "page.html").read_text()
+    assert page.count("<h2>") == 6 + 2  # an app each, what the SLO costs, and the lines to change
+    assert 'title="us-east to aws:us-east-1"' in page
+    assert "http" not in page.split("</style>")[1]
+
+
 def test_users_from_a_file_take_the_place_of_those_in_the_stack(capsys, root):
     (root / "users.csv").write_text("app,area,share\nassistant,us-east,1\nvoice,us-east,1\n")
     told = json.loads(place(capsys, root, "--users", "users.csv", "--json")[1])
