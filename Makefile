@@ -1,6 +1,7 @@
 # Each of these sets up first what it needs; a second run finds it done.
 PYTHON ?= python3
 PYTEST = .venv/bin/python -m pytest
+BENCHMARKS = preview judge scale $(filter nab sizing placement purchase,$(basename $(notdir $(wildcard benchmarks/*.py))))
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .PHONY: demo test lint bench setup help
@@ -22,8 +23,9 @@ lint: setup      ## format, lint, types, and who may import whom
 	cd policypacks/guardrails && mypy .
 	lint-imports
 
-bench: setup     ## how long a preview of a large portfolio takes
-	@.venv/bin/python benchmarks/preview.py
+bench: setup     ## every benchmark, beside its rivals; ONLY=judge runs one
+	@for file in $(addprefix benchmarks/,$(addsuffix .py,$(or $(ONLY),$(BENCHMARKS)))); do \
+	  echo; .venv/bin/python "$$file" $(ARGS) || exit 1; done
 
 setup:           ## virtual environment, Pulumi engine, etcd and kube-apiserver
 	@$(PYTHON) tools/setup.py --quiet
