@@ -77,5 +77,7 @@ def service(tags: Tags, app: App, service: Service) -> Facts:
             "inference_pipeline": model.inference_pipeline,
             "datasets": [dataset.model_dump(mode="json") for dataset in model.datasets],
             "fairness": service.fairness,
+            "explanation": service.explanation,
+            "privacy": service.privacy,
         },
     }

@@ -23,6 +23,8 @@ class Service(NamedTuple):
     capacity: Capacity
     model: ModelVersion
     fairness: dict[str, Any] | None
+    explanation: dict[str, Any] | None = None
+    privacy: dict[str, Any] | None = None
 
 
 def service(stack: Stack, name: str, location: str, root: Path) -> Service:
@@ -32,7 +34,8 @@ def service(stack: Stack, name: str, location: str, root: Path) -> Service:
         remedy = f"run `fairweather plan {stack.portfolio.environment} --write`"
         raise ContractError(f"{name} has no planned capacity at {location}; {remedy}")
     model = load_model(root, stack.apps[name].model)
-    return Service(name, location, capacity, model, evidence(root, model, "fairness"))
+    found = (evidence(root, model, kind) for kind in ("fairness", "explanation", "privacy"))
+    return Service(name, location, capacity, model, *found)
 
 
 def load_model(root: Path, ref: ModelRef, *, with_evidence: bool = True) -> ModelVersion:

@@ -5,9 +5,12 @@ from pathlib import Path
 
 import claims
 import cost
+import evidence
+import explanation
 import fairness
 import gate
 import images
+import privacy
 import provenance
 import quotas
 import residency
@@ -24,6 +27,7 @@ HERE = Path(__file__).resolve().parent
 try:
     thresholds = settings.thresholds(HERE / "thresholds.yaml")
     exemptions = waivers.load(HERE / "waivers.yaml")
+    trust = evidence.signing(HERE / "trusted_keys.yaml")
     approved = provenance.load(HERE / "approved.yaml")
     book = PriceBook.load()
 except (settings.SettingsError, PriceBookError) as error:
@@ -33,7 +37,9 @@ rules = (
     *tagging.rules(thresholds),
     *images.rules(),
     *quotas.rules(thresholds),
-    *fairness.rules(thresholds),
+    *fairness.rules(thresholds, trust),
+    *explanation.rules(thresholds, trust),
+    *privacy.rules(thresholds, trust),
     *provenance.rules(approved),
     *residency.rules(thresholds),
     *claims.rules(),

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from itertools import permutations
 from typing import Any, Literal
 
+import evidence
+from evidence import Signing
 from gate import ResourceRule, Rule, today
 from intervals import Rate, contrast, critical, sample_size
 from pricing.declared import Resource
 from settings import Fairness, Thresholds, Tolerance
 
-SCHEMA = "fairweather/fairness/1"
-DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 LOWER_IS_BETTER = frozenset(
     {
         "false_positive_rate",
@@ -59,13 +58,13 @@ class EvidenceError(ValueError):
     """Evidence that says nothing: what is wrong with it."""
 
 
-def rules(thresholds: Thresholds) -> tuple[Rule, ...]:
+def rules(thresholds: Thresholds, trust: Signing) -> tuple[Rule, ...]:
     policy = thresholds.fairness
     return (
         ResourceRule(
             name="fairness-evidence-holds",
             description="Each model has fairness evidence of its own digest, in date and well-formed.",
-            check=lambda resource: unfounded(resource, policy, today()),
+            check=lambda resource: unfounded(resource, policy, today(), trust),
             remedy="Measure the version that is deployed, and name the evidence in its file in `models/`.",
             limits=("fairness.attributes",),
         ),
@@ -92,32 +91,22 @@ def rules(thresholds: Thresholds) -> tuple[Rule, ...]:
     )
 
 
-def unfounded(resource: Resource, policy: Fairness, day: date) -> Iterator[str]:
+def unfounded(resource: Resource, policy: Fairness, day: date, trust: Signing) -> Iterator[str]:
     """Why the evidence of a model cannot be relied on."""
     model = model_of(resource)
     if model is None:
         return
     who = f"{resource.name}: model {model.get('name')} {model.get('version')}"
     remedy = "measure it on this version"
-    evidence = model.get("fairness")
-    if not isinstance(evidence, Mapping):
-        yield f"{who} has no fairness evidence; {remedy}."
-        return
-    if not DIGEST.fullmatch(str(model.get("digest"))):
+    if not evidence.DIGEST.fullmatch(str(model.get("digest"))):
         yield f"{who} has the digest {model.get('digest')!r}; give the sha256 of its weights."
-    for key, said, meant in (
-        ("schema", evidence.get("schema"), SCHEMA),
-        ("model", evidence.get("model"), model.get("name")),
-        ("version", evidence.get("version"), model.get("version")),
-        ("digest", evidence.get("digest"), model.get("digest")),
-    ):
-        if said != meant:
-            yield f"{who}: its fairness evidence is for the {key} {said!r}, deployed is {meant!r}; {remedy}."
-    yield from (
-        f"{who}: its fairness evidence {problem}; {remedy}." for problem in _dates(evidence, day)
-    )
+    for problem in evidence.unfounded(model, "fairness", day, trust):
+        yield f"{who}: its fairness evidence {problem}; {remedy}."
+    told = model.get("fairness")
+    if not isinstance(told, Mapping):
+        return
     try:
-        found = comparisons(evidence)
+        found = comparisons(told)
     except EvidenceError as error:
         yield f"{who}: its fairness evidence {error}; {remedy}."
         return
@@ -251,9 +240,9 @@ def _beyond(
     return low > 0, high
 
 
-def comparisons(evidence: Mapping[str, Any]) -> list[Comparison]:
+def comparisons(content: Mapping[str, Any]) -> list[Comparison]:
     """The counts of one evidence file. Raises EvidenceError."""
-    listed = evidence.get("comparisons")
+    listed = content.get("comparisons")
     if not isinstance(listed, list) or not listed:
         raise EvidenceError("compares nothing")
     return [_comparison(item, f"comparisons[{at}]") for at, item in enumerate(listed)]
@@ -296,18 +285,3 @@ def _rate(entry: Mapping[str, Any], place: str) -> Rate:
     if not 0 <= k <= n or n == 0:
         raise EvidenceError(f"counts {k} of {n} at {place}")
     return Rate(k, n)
-
-
-def _dates(evidence: Mapping[str, Any], day: date) -> Iterator[str]:
-    window = evidence.get("window")
-    window = window if isinstance(window, Mapping) else {}
-    said = [window.get("from"), window.get("to"), evidence.get("created"), evidence.get("expires")]
-    try:
-        start, end, created, expires = (date.fromisoformat(str(value)) for value in said)
-    except ValueError:
-        yield "lacks window.from, window.to, created or expires as days such as 2026-10-20"
-        return
-    if not start <= end <= created <= day:
-        yield f"was made on {created} over {start} to {end}, which is not in order or lies ahead of {day}"
-    if expires < day:
-        yield f"expired on {expires}"

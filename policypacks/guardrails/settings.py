@@ -161,16 +161,21 @@ class Thresholds:
     gpus_by_app: Mapping[str, float]
     gpus_portfolio: float
     fairness: Fairness
+    explanation: Mapping[str, float]
+    """min_faithfulness and min_stability, rank correlations from -1 to 1."""
+    min_k: float
+    """How many people have to be alike in what could single them out."""
 
 
 def thresholds(file: Path) -> Thresholds:
     """The thresholds of the pack. Raises SettingsError."""
     root = read(file).fields(
-        "tags", "budget", "machines", "registries", "residency", "gpus", "fairness"
-    )
+        "tags", "budget", "machines", "registries", "residency", "gpus", "fairness", "explanation", "privacy",
+    )  # fmt: skip
     tags = root["tags"].fields("required")
     budget = root["budget"].fields("undeclared_usd", "unpriced_machines")
     gpus = root["gpus"].fields("app", "portfolio", optional=("apps",))
+    explanation = root["explanation"].fields("min_faithfulness", "min_stability")
     apps = gpus["apps"].mapping() if "apps" in gpus else {}
     return Thresholds(
         required_tags=tags["required"].words(),
@@ -185,6 +190,8 @@ def thresholds(file: Path) -> Thresholds:
         gpus_by_app={app: node.number(0) for app, node in apps.items()},
         gpus_portfolio=gpus["portfolio"].number(0),
         fairness=_fairness(root["fairness"]),
+        explanation={key: node.number(-1, 1) for key, node in explanation.items()},
+        min_k=root["privacy"].fields("min_k")["min_k"].number(2),
     )
 
 

@@ -125,6 +125,12 @@ def evidence(**more: Any) -> dict[str, Any]:
     return {**found, **more}
 
 
+def bound(kind: str) -> dict[str, Any]:
+    """The part of every evidence file that binds it to the sample's version, in date."""
+    keys = ("model", "version", "digest", "window", "created", "expires")
+    return {"schema": f"fairweather/{kind}/1", **{key: evidence()[key] for key in keys}}
+
+
 def service(fairness: Any = None, **more: Any) -> State:
     """A component that serves a model."""
     model = {
@@ -137,6 +143,7 @@ def service(fairness: Any = None, **more: Any) -> State:
         "training_pipeline": "pipelines/scene-caption/train.yaml",
         "inference_pipeline": None,
         "datasets": [{"name": "scenes-2025", "licence": "CC-BY-4.0", "personal_data": True}],
+        "privacy": {**bound("privacy"), "datasets": [{"dataset": "scenes-2025", "k": 12}]},
         "fairness": evidence() if fairness is None else fairness,
         **more,
     }

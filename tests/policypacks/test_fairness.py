@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import samples
 import settings as pack_settings
+from evidence import Signing
 from fairness import Comparison, comparisons, judged
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -20,7 +21,8 @@ from samples import DIGEST, PACK, evidence, service
 
 THRESHOLDS = pack_settings.thresholds(PACK / "thresholds.yaml")
 POLICY = THRESHOLDS.fairness
-RULES = {rule.name: rule for rule in fairness.rules(THRESHOLDS)}
+TRUST = Signing((), {})
+RULES = {rule.name: rule for rule in fairness.rules(THRESHOLDS, TRUST)}
 DAY = date(2026, 11, 24)
 
 
@@ -217,7 +219,9 @@ def test_too_little_evidence_blocks_unless_the_owners_say_otherwise():
     )
     assert RULES["fairness-is-decided"].level == "mandatory"
     lenient = replace(THRESHOLDS, fairness=replace(POLICY, insufficient="advisory"))
-    assert {r.name: r.level for r in fairness.rules(lenient)}["fairness-is-decided"] == "advisory"
+    assert {r.name: r.level for r in fairness.rules(lenient, TRUST)}[
+        "fairness-is-decided"
+    ] == "advisory"
 
 
 @pytest.mark.parametrize(
@@ -228,6 +232,7 @@ def test_too_little_evidence_blocks_unless_the_owners_say_otherwise():
         ({"version": "2.3.0"}, "is for the version '2.3.0', deployed is '2.3.1'"),
         ({"schema": "mine"}, "is for the schema 'mine'"),
         ({"expires": "2026-11-23"}, "expired on 2026-11-23"),
+        ({"signature": {"key": "nobody", "value": ""}}, "is signed by 'nobody', which is no trusted key"),
         ({"expires": None}, "lacks window.from, window.to, created or expires as days"),
         ({"created": "2026-11-25"}, "not in order or lies ahead of 2026-11-24"),
         ({"created": "2026-10-01"}, "not in order"),
@@ -252,7 +257,7 @@ def test_too_little_evidence_blocks_unless_the_owners_say_otherwise():
 )  # fmt: skip
 def test_evidence_that_does_not_hold_is_blocked(change, said):
     [resource] = of_preview([service(evidence(**change))])
-    found = list(fairness.unfounded(resource, POLICY, DAY))
+    found = list(fairness.unfounded(resource, POLICY, DAY, TRUST))
     assert len(found) == 1
     assert said in found[0]
     assert found[0].endswith("measure it on this version.")
@@ -260,7 +265,7 @@ def test_evidence_that_does_not_hold_is_blocked(change, said):
 
 def test_a_model_without_evidence_is_blocked():
     assert (
-        "scene-caption 2.3.1 has no fairness evidence"
+        "scene-caption 2.3.1: its fairness evidence is absent"
         in messages("fairness-evidence-holds", service(False))[0]
     )
 
