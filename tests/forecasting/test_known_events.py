@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from forecasting import DemandForecaster
+from forecasting.capacity.replay import outlook
 from stacks.records import Event
 from tests.forecasting.test_forecaster import LEVELS, weekly
 
@@ -93,6 +94,14 @@ def test_columns_of_services_are_found_by_their_app():
     fitted = DemandForecaster(LEVELS).fit(demand, events=[coming])
     raised = fitted.predict(24).to_numpy() / DemandForecaster(LEVELS).fit(demand).predict(24)
     assert (raised.iloc[8:20].to_numpy() >= 2 - 1e-9).all()
+
+
+def test_the_outlook_that_plans_are_made_from_knows_the_events():
+    coming = event(DAYS, apps=("voice",), expected_multiplier=2)
+    usual = outlook(DEMAND.iloc[: 24 * DAYS]).quantiles
+    ratio = outlook(DEMAND.iloc[: 24 * DAYS], events=[coming]).quantiles / usual
+    assert (ratio[8:20, 1] >= 2 - 1e-9).all()
+    assert np.allclose(ratio[:, [0, 2]], 1)
 
 
 def test_what_is_less_known_spreads_more():
