@@ -27,7 +27,7 @@ from forecasting.capacity.replay import (
     replay_of,
     seen,
 )
-from forecasting.capacity.schedule import stepped
+from forecasting.capacity.schedule import weekly
 from forecasting.capacity.shards import Shard, UnitPrice, over_shards
 from forecasting.parallel import Workers
 from forecasting.telemetry.demand import Demand, Finding, services
@@ -300,12 +300,12 @@ class _Planner:
         """Floor [kind, hour] and ceiling no further from what stands than one step allows."""
         stands, changes = self._stands, self._limits.max_changes_a_day
         if stands is None:
-            floor = stepped(need, changes, change_cost=CHANGE_COST)
+            floor = weekly(need, changes, change_cost=CHANGE_COST)
             return floor, max(ceiling, int(floor.max())), False
         old = np.array([stands.floor.weekday, stands.floor.weekend], float)
         step = _step(old, self._limits.max_step)
         within = np.clip(need, old - step, old + step)
-        floor = stepped(within, changes, most=old + step, change_cost=CHANGE_COST)
+        floor = weekly(within, changes, most=old + step, change_cost=CHANGE_COST)
         reach = int(_step(np.array(float(stands.ceiling)), self._limits.max_step))
         near = min(max(ceiling, stands.ceiling - reach), stands.ceiling + reach)
         limited = bool((within != need).any()) or near != ceiling

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from forecasting.capacity.autoscaler import ROUNDING, Reaction, Run, known_peaks, run
 from forecasting.capacity.choice import Record, choices
-from forecasting.capacity.schedule import stepped
+from forecasting.capacity.schedule import weekly
 from forecasting.capacity.shards import Coefficients, Service, Shard, UnitPrice, over_shards
 from forecasting.parallel import Workers
 from forecasting.telemetry.demand import Demand, services
@@ -177,7 +177,7 @@ class Replay:
     def _floors(self) -> Array:
         """[day, level, kind, hour] as they would have been written."""
         wanted = np.stack([self.terms.floors(day, self.column) for day in self.days])
-        return stepped(wanted, self.limits.max_changes_a_day, change_cost=CHANGE_COST)
+        return weekly(wanted, self.limits.max_changes_a_day, change_cost=CHANGE_COST)
 
     @cached_property
     def _standing(self) -> NDArray[np.intp]:

@@ -9,6 +9,9 @@ Array = NDArray[np.float64]
 EXCESS_PRICE = 1e4
 """Of a replica-hour above `most`: only where the number of changes leaves no other way."""
 
+DAY_SHARES = np.array([5, 2]) / 7
+"""Of weekdays and weekends."""
+
 
 def stepped(
     need: Array, max_changes: int, most: Array | None = None, change_cost: float = 0.0
@@ -59,6 +62,35 @@ def stepped(
             end, left = begin, left - 1
         result[row, :end] = height[row, 0, end]
     return result.reshape(need.shape)
+
+
+def weekly(
+    need: Array, max_changes: int, most: Array | None = None, change_cost: float = 0.0
+) -> Array:
+    """`stepped` for weekdays and weekends, or one row for both where that costs no more.
+
+    Two rows cost the replica-hours of five days and two, their changes, and two changes a week from
+    one to the other.
+
+    Args:
+        need: [..., weekday or weekend, hour] replicas needed.
+        max_changes: within each row.
+        most: as `need`; one row for both never goes above it.
+        change_cost: of a change, in replica-hours.
+    """
+    apart = stepped(need, max_changes, most, change_cost)
+    both = stepped(need.max(-2, keepdims=True), max_changes, change_cost=change_cost)
+    both = np.broadcast_to(both, need.shape)
+    dearer = _daily(both, change_cost) > _daily(apart, change_cost) + change_cost * 2 / 7
+    if most is not None:
+        dearer |= (both > most).any((-2, -1))
+    return np.where(dearer[..., None, None], apart, both)
+
+
+def _daily(rows: Array, change_cost: float) -> Array:
+    """[...] replica-hours and cost of changes of a mean day."""
+    hours = rows.sum(-1) + change_cost * (np.diff(rows) != 0).sum(-1)
+    return np.asarray(hours @ DAY_SHARES)
 
 
 def changes(row: Array) -> int:

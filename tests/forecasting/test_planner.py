@@ -16,7 +16,7 @@ from components.kubernetes.autoscaling import horizontal, scaled_object
 from components.schedule import steps, week
 from forecasting.capacity.planner import Plan, ServicePlan, plan
 from forecasting.capacity.replay import FLOOR_LEVELS, Replayed
-from forecasting.capacity.schedule import changes, stepped
+from forecasting.capacity.schedule import changes, stepped, weekly
 from forecasting.telemetry.demand import Demand
 from stacks import Capacity, Stack
 from stacks.records import Hold, PlannerLimits
@@ -338,6 +338,29 @@ def test_a_serverless_floor_may_be_zero_where_a_gpu_floor_may_not(prod, camera):
     demand = demand_of(one_service(quiet, app="moderation"))
     serverless = only(plan(limited(stack, max_step=1.0), demand, dollar))
     assert serverless.after.floor.peak == 0
+
+
+@pytest.mark.parametrize(
+    ("weekend", "rows_differ"),
+    [
+        ([2.0] * 12 + [6.0] * 12, False),  # the same
+        ([2.0] * 12 + [5.5] + [6.0] * 11, False),  # half a replica for an hour
+        ([2.0] * 12 + [3.0] * 12, True),
+    ],
+)
+def test_weekends_have_a_row_of_their_own_where_that_pays(weekend, rows_differ):
+    need = np.array([[2.0] * 12 + [6.0] * 12, weekend])
+    row = weekly(need, 6, change_cost=0.5)
+    assert (row >= need).all()
+    assert bool((row[0] != row[1]).any()) is rows_differ
+    assert (weekly(np.stack([need, need]), 6, change_cost=0.5)[1] == row).all()
+
+
+def test_one_row_for_all_days_never_goes_where_a_step_would_not():
+    need = np.array([[6.0] * 24, [5.0] * 24])
+    limit = np.array([[6.0] * 24, [5.0] * 24])
+    assert (weekly(need, 6, change_cost=50.0) == 6).all()
+    assert (weekly(need, 6, limit, change_cost=50.0) == need).all()
 
 
 @given(
