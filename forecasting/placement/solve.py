@@ -155,16 +155,14 @@ def _reason(
         return what if saves > 0 else f"makes room for others; {what}"
     if terms.stays:
         return f"stays: {terms.stays}"
-    if best[name].moved and not faults:
-        saves = _saving(made, best, name, standing[name])
-        least = max(made.moving[made.first[name]])
-        return (
-            f"stays: {best[name].choice} would save ${saves:,.0f} a month, "
-            f"a move is worth ${least:,.0f}"
-        )
-    return (
-        "what stands is the cheapest that keeps the promises" if not faults else "; ".join(faults)
-    )
+    if faults:
+        return "; ".join(faults)
+    saves = _saving(made, best, name, standing[name]) if best[name].moved else 0.0
+    if saves < 1:
+        return "what stands is the cheapest that keeps the promises"
+    least = max(made.moving[made.first[name]])
+    would = f"{best[name].choice} would save ${saves:,.0f} a month"
+    return f"stays: {would}, a move is worth ${least:,.0f}"
 
 
 def _saving(made: Program, taken: Mapping[str, Option], name: str, now: Option) -> float:
