@@ -87,14 +87,14 @@ def read(
     ):
         connection.execute("SET TimeZone = 'UTC'")
         connection.execute(
-            "CREATE TABLE delivered (file VARCHAR, content UBIGINT, start TIMESTAMPTZ,"
+            "CREATE TABLE delivered (file INTEGER, content UBIGINT, start TIMESTAMPTZ,"
             " until TIMESTAMPTZ, usd DECIMAL(38, 12), currency VARCHAR, tags VARCHAR,"
             " location VARCHAR, service VARCHAR, synthetic BOOLEAN)"
         )
         findings: dict[str, None] = {}
-        for path in sorted(files):
+        for number, path in enumerate(sorted(files)):
             try:
-                findings |= dict.fromkeys(_deliver(connection, path))
+                findings |= dict.fromkeys(_deliver(connection, number, path))
             except duckdb.Error as error:
                 problem = str(error).strip().splitlines()[0]
                 raise BillingError(f"{shown(path)}: {problem}; export it again") from None
@@ -103,7 +103,7 @@ def read(
         return _summed(connection, names, list(findings), at, timedelta(hours=lag_hours))
 
 
-def _deliver(connection: DuckDBPyConnection, path: Path) -> list[str]:
+def _deliver(connection: DuckDBPyConnection, number: int, path: Path) -> list[str]:
     """Append one file's rows; what is odd about its columns."""
     place = shown(path)
     try:
@@ -124,7 +124,7 @@ def _deliver(connection: DuckDBPyConnection, path: Path) -> list[str]:
         values, findings = _focus(kinds, place)
     # The words are ours; what the file says comes in as values only.
     statement = f"INSERT INTO delivered SELECT ?, hash(struct_pack(*COLUMNS(*))), {', '.join(values)} FROM file_rows"  # noqa: S608
-    connection.execute(statement, [str(path)])
+    connection.execute(statement, [number])
     return findings
 
 
@@ -240,30 +240,32 @@ def _summed(
     lag: timedelta,
 ) -> Billing:
     levels = ", ".join(LEVELS)
-    # Alike within one file: that many charges. Alike in two files: an export handed in twice.
+    # Alike within one file: that many charges. Alike in two files: an export handed in twice,
+    # and each of its copies counts for a part.
     connection.execute(
         """
-        CREATE TABLE charges AS
-        SELECT content, start, until, usd, synthetic, tags, location, service,
-            max(n) AS copies, sum(n) AS seen
-        FROM (SELECT *, count(*) AS n FROM delivered GROUP BY ALL) GROUP BY ALL
-        """
+        CREATE TABLE twice AS
+        SELECT content, max(n) / sum(n) AS part, sum(n) - max(n) AS extra
+        FROM (SELECT content, file, count(*) AS n FROM delivered WHERE ? GROUP BY ALL)
+        GROUP BY content HAVING count(*) > 1
+        """,
+        [len(names) > 1],
     )
-    twice = connection.execute("SELECT sum(seen - copies) FROM charges").fetchone()
-    if twice and twice[0]:
-        findings.append(f"duplicates: {twice[0]:,.0f} rows stand in two files; counted once")
+    extra = connection.execute("SELECT sum(extra) FROM twice").fetchone()
+    if extra and extra[0]:
+        findings.append(f"duplicates: {extra[0]:,.0f} rows stand in two files; counted once")
     daily = connection.execute(
         f"""
         WITH spans AS (
             SELECT *, date_trunc('day', start) AS first,
                 greatest(1, ceil(epoch(coalesce(until, start) - start) / 86400))::INT AS days
-            FROM charges
+            FROM delivered
         ), days AS (
             SELECT *, first + to_days(unnest(range(days))::INT) AS day FROM spans
         )
         SELECT day, {levels}, bool_or(synthetic) AS synthetic,
-            sum(CAST(usd::DOUBLE * copies / days AS DECIMAL(38, 12)))::DOUBLE AS usd
-        FROM days LEFT JOIN owners ON days.tags IS NOT DISTINCT FROM owners.tags
+            sum(CAST(usd::DOUBLE * coalesce(part, 1) / days AS DECIMAL(38, 12)))::DOUBLE AS usd
+        FROM days LEFT JOIN twice USING (content) LEFT JOIN owners ON days.tags IS NOT DISTINCT FROM owners.tags
         WHERE day < coalesce(?, 'infinity'::TIMESTAMPTZ) GROUP BY ALL ORDER BY ALL
         """,  # noqa: S608 - the names are ours
         [at],
@@ -273,7 +275,7 @@ def _summed(
     daily["day"] = pd.DatetimeIndex(daily["day"]).tz_convert("UTC").as_unit("ns")
     newest = pd.Timestamp(
         connection.execute(
-            "SELECT max(start) FROM charges WHERE start < coalesce(?, 'infinity'::TIMESTAMPTZ)",
+            "SELECT max(start) FROM delivered WHERE start < coalesce(?, 'infinity'::TIMESTAMPTZ)",
             [at],
         ).fetchone()[0]  # type: ignore[index]
     ).tz_convert("UTC")
