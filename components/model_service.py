@@ -109,7 +109,7 @@ class ModelService(pulumi.ComponentResource):
         )
         # The app's budget inside the cluster: the ceiling, and one more while a new version rolls out.
         pods = self._service.capacity.ceiling + 1
-        asked = self._serving.resources
+        asked = self._service.capacity.asked(self._serving)
         kubernetes.core.v1.ResourceQuota(
             self._unique,
             metadata=self._meta("ceiling", "quota"),
@@ -117,7 +117,7 @@ class ModelService(pulumi.ComponentResource):
                 "hard": {
                     "requests.nvidia.com/gpu": str(pods * self._serving.gpus_per_replica),
                     "requests.cpu": f"{pods * asked.cpu:g}",
-                    "limits.memory": f"{pods * asked.memory_gib:g}Gi",
+                    "limits.memory": f"{pods * asked.memory_limit_gib:g}Gi",
                     "services.loadbalancers": "0",
                 }
             },
@@ -144,7 +144,8 @@ class ModelService(pulumi.ComponentResource):
         if cluster.eks is not None:
             needs += self._weights_access(cluster, account)
         labels = self._tags.labels("model", model.version)
-        spec = pod(account, pool.label, self._serving, model, self._select)
+        asked = self._service.capacity.asked(self._serving)
+        spec = pod(account, pool.label, self._serving, asked, model, self._select)
         patience_minutes = 10 + 2 * self._serving.cold_start_minutes
         return kubernetes.apps.v1.Deployment(
             self._unique,

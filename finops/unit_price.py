@@ -19,9 +19,20 @@ def unit_prices(stack: Stack, book: PriceBook) -> Callable[[str, str], float | N
     """A function (app, location) -> USD for one replica-hour on demand, or None where the book has no price."""
 
     def price(app: str, location: str) -> float | None:
-        return replica_hour_usd(stack.apps[app], location, book)
+        return replica_hour_usd(as_granted(stack, app, location), location, book)
 
     return price
+
+
+def as_granted(stack: Stack, name: str, location: str) -> App:
+    """The app with the memory that was granted where it was measured."""
+    app, capacity = stack.apps[name], stack.capacity.get(name, {}).get(location)
+    if capacity is None or capacity.requests is None:
+        return app
+    memory = capacity.requests.memory_limit_gib
+    resources = app.serving.resources.model_copy(update={"memory_gib": memory})
+    serving = app.serving.model_copy(update={"resources": resources})
+    return app.model_copy(update={"serving": serving})
 
 
 def gpu_prices(stack: Stack, book: PriceBook) -> Callable[[str, str, str], float | None]:

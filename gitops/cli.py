@@ -402,6 +402,11 @@ def sizing_options(sizing: argparse.ArgumentParser) -> None:
     sizing.add_argument(
         "--serving", metavar="FILE", help="instead of the source in fairweather:telemetry"
     )
+    sizing.add_argument(
+        "--usage",
+        metavar="FILE",
+        help="CPU and memory of containers, instead of the stack's source",
+    )
     sizing.add_argument("--at", metavar="TIME", help="as of this time, UTC (default: now)")
     sizing.add_argument("--check", action="store_true", help="exit 1 when a claim is too high")
     sizing.add_argument("--json", action="store_true", help="for machines")

@@ -87,6 +87,7 @@ def telemetry(options: Namespace) -> int:
     """Say what is wrong with a stack's telemetry, or write synthetic demand to try things with."""
     from forecasting.telemetry import synthetic
     from forecasting.telemetry.synthetic_serving import serving_of
+    from forecasting.telemetry.synthetic_usage import usage_of_stack
 
     stack = stacks.load(stack_file(options.root, options.stack))
     at = planning.moment(options.at)
@@ -106,6 +107,9 @@ def telemetry(options: Namespace) -> int:
         serving = options.synthesize.with_name(f"serving-{name}")
         synthetic.write(serving_of(stack, frame), serving, "serving telemetry")
         print(f"{serving}: load, replicas and latency under it, also synthetic")
+        usage = options.synthesize.with_name(f"usage-{name}")
+        synthetic.write(usage_of_stack(stack, frame), usage, "container usage")
+        print(f"{usage}: CPU and memory of containers, also synthetic")
         return 0
     demand = planning.read_demand(options.root, stack, options.demand, at)
     show.telemetry(demand, stack, every=True)

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 import stacks
 from gitops.checkout import stack_file
 from gitops.errors import Refusal
-from stacks.records import Hold, Source
+from stacks.records import Hold, Source, UsageSource
 
 if TYPE_CHECKING:
     from forecasting.capacity.planner import Plan
     from forecasting.parallel import Workers
+    from forecasting.sizing.containers import Advice
     from forecasting.telemetry import Demand, Finding
 
 
@@ -103,6 +104,7 @@ def make(
     book = PriceBook.load(prices)
     plan = planner.plan(stack, measured, unit_prices(stack, book), at=at, workers=workers)
     plan = with_findings(plan, refuted_claims(data or root, stack, at))
+    plan = with_requests(plan, stack, data or root, at)
     diff = stacks.write_capacity(file, plan.capacity(), dry_run=True)
     return Planned(name, file, stack, measured, plan, book.edition, diff)
 
@@ -126,6 +128,57 @@ def refuted_claims(root: Path, stack: stacks.Stack, at: datetime | None) -> tupl
     except TelemetryError as error:
         return (Finding("no telemetry", f"rps_per_replica is not checked: {error}"),)
     return claims(stack, samples)
+
+
+def with_requests(plan: Plan, stack: stacks.Stack, root: Path, at: datetime | None) -> Plan:
+    """The plan with CPU and memory as measured; without usage telemetry with those that stand."""
+    from forecasting.telemetry import Finding, TelemetryError
+
+    advised: dict[tuple[str, str], Advice] = {}
+    try:
+        advised = advised_requests(root, stack, stack.telemetry.usage, at)
+    except TelemetryError as error:
+        detail = f"requests are kept as they stand: {error}"
+        plan = with_findings(plan, (Finding("no telemetry", detail),))
+    services = []
+    for service in plan.services:
+        before, after = service.before, service.after
+        advice = advised.get((service.app, service.location))
+        if after is not None and advice and advice.changed and service.status != "held":
+            after = after.model_copy(update={"requests": advice.requests})
+            status = "changed" if service.status in ("unchanged", "kept") else service.status
+            reason = f"{service.reason}; requests: {advice.reason}"
+            service = replace(service, after=after, status=status, reason=reason)  # noqa: PLW2901
+        elif after is not None and before is not None and before.requests is not None:
+            after = after.model_copy(update={"requests": before.requests})
+            service = replace(service, after=after)  # noqa: PLW2901
+        services.append(service)
+    return replace(plan, services=tuple(services))
+
+
+def advised_requests(
+    root: Path, stack: stacks.Stack, source: UsageSource | None, at: datetime | None
+) -> dict[tuple[str, str], Advice]:
+    """By app and location, for the services that have usage telemetry; TelemetryError as read."""
+    from forecasting.sizing.containers import advise
+    from forecasting.telemetry.samples import USAGE, read_samples, usage_of
+
+    if source is None:
+        return {}
+    samples = read_samples(source, USAGE, window_days=stack.telemetry.window_days, at=at, root=root)
+    found = {}
+    for app, location in stack.services():
+        usage = usage_of(samples, app, location)
+        capacity = stack.capacity.get(app, {}).get(location)
+        if len(usage):
+            found[app, location] = advise(
+                usage,
+                stack.apps[app],
+                location,
+                capacity.requests if capacity else None,
+                least_days=stack.portfolio.limits.min_history_days,
+            )
+    return found
 
 
 def with_findings(plan: Plan, found: tuple[Finding, ...]) -> Plan:

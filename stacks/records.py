@@ -216,6 +216,18 @@ class ServingSource(TableSource):
         return self
 
 
+class UsageSource(TableSource):
+    """What containers used; rows of one time are replicas, and the busiest counts."""
+
+    queries: dict[Literal["cpu_cores", "memory_gib", "oom_kills"], str] = {}
+    """PromQL for each figure, with one series for each `app` and `location` label."""
+
+    @model_validator(mode="after")
+    def _delivers(self) -> UsageSource:
+        self.check(("cpu_cores", "memory_gib"), self.queries)
+        return self
+
+
 class Telemetry(Record):
     """Where each kind of telemetry is read; what is absent is not monitored."""
 
@@ -230,6 +242,8 @@ class Telemetry(Record):
     inference_logs: Source | None = None
     serving: ServingSource | None = None
     """Load, replicas and latency, from which `fairweather sizing` learns what a replica serves."""
+    usage: UsageSource | None = None
+    """CPU and memory of containers, from which their requests and limits are planned."""
 
 
 class ModelRef(Record):
@@ -244,6 +258,11 @@ class Resources(Record):
 
     cpu: float = Field(default=2, gt=0)
     memory_gib: float = Field(default=8, gt=0)
+
+    def as_requests(self) -> Requests:
+        """The same, as the planner would grant it."""
+        memory = self.memory_gib
+        return Requests(cpu=self.cpu, memory_gib=memory, memory_limit_gib=memory)
 
 
 class GpuServing(Record):
@@ -431,6 +450,25 @@ class Floor(Record):
         return min(*self.weekday, *self.weekend)
 
 
+class Requests(Record):
+    """What one replica asks of its node, as measured; instead of `serving.resources`."""
+
+    cpu: float = Field(gt=0)
+    """Cores; a replica may use more where the node has them."""
+    memory_gib: float = Field(gt=0)
+    memory_limit_gib: float = Field(gt=0)
+    """Above it the replica is killed."""
+    last_oom: AwareDatetime | None = None
+    """The last kill for lack of memory that this answers."""
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Requests:
+        if self.memory_gib > self.memory_limit_gib:
+            problem = f"{self.memory_limit_gib:g} is below memory_gib {self.memory_gib:g}"
+            raise Misfit([(("memory_limit_gib",), f"{problem}; run `fairweather plan --write`")])
+        return self
+
+
 class Capacity(Record):
     """What the planner granted one app at one location. Edited by `fairweather plan --write`."""
 
@@ -443,6 +481,12 @@ class Capacity(Record):
     """Mean replicas over a week that the autoscaler is expected to run."""
     reason: str
     """Why these numbers, in one line."""
+    requests: Requests | None = None
+    """CPU and memory of one replica; without it `serving.resources` hold."""
+
+    def asked(self, serving: GpuServing | ServerlessServing) -> Requests:
+        """What one replica asks for: as measured, else as people wrote."""
+        return self.requests or serving.resources.as_requests()
 
     @model_validator(mode="after")
     def _in_order(self) -> Capacity:

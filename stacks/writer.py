@@ -54,7 +54,9 @@ def write_capacity(
 ) -> str:
     """Make `fairweather:capacity` say exactly this; returns the unified diff, '' for no change."""
     wanted = {
-        app: {place: item.model_dump(mode="json") for place, item in places.items()}
+        app: {
+            place: item.model_dump(mode="json", exclude_none=True) for place, item in places.items()
+        }
         for app, places in capacity.items()
         if places
     }

@@ -63,7 +63,7 @@ def function(
         package_type="Image",
         image_uri=model.image,
         role=role.arn,
-        memory_size=round(serving.resources.memory_gib * MIB_PER_GIB),
+        memory_size=round(service.capacity.asked(serving).memory_limit_gib * MIB_PER_GIB),
         timeout=serving.timeout_seconds,
         reserved_concurrent_executions=service.capacity.ceiling,
         publish=True,

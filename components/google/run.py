@@ -57,7 +57,7 @@ def run(
                     "resources": {
                         "limits": {
                             "cpu": f"{serving.resources.cpu:g}",
-                            "memory": f"{serving.resources.memory_gib:g}Gi",
+                            "memory": f"{capacity.asked(serving).memory_limit_gib:g}Gi",
                         },
                         "cpu_idle": True,
                         "startup_cpu_boost": True,

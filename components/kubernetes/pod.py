@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from components.gpu_nodes import POOL_LABEL, TAINT
-from stacks.records import GpuServing, ModelVersion
+from stacks.records import GpuServing, ModelVersion, Requests
 
 PORT = 8080
 HEALTH_PATH = "/healthz"
@@ -17,7 +17,12 @@ GPU = "nvidia.com/gpu"
 
 
 def pod(
-    account: str, pool: str, serving: GpuServing, model: ModelVersion, select: Mapping[str, str]
+    account: str,
+    pool: str,
+    serving: GpuServing,
+    requests: Requests,
+    model: ModelVersion,
+    select: Mapping[str, str],
 ) -> dict[str, Any]:
     """A pod's `spec` under the restricted Pod Security Standard, on the nodes of one pool."""
     return {
@@ -41,18 +46,14 @@ def pod(
                 "label_selector": {"match_labels": select},
             }
         ],
-        "containers": [container(serving, model)],
+        "containers": [container(serving, requests, model)],
         "volumes": [{"name": "work", "empty_dir": {"size_limit": "100Gi"}}],
     }
 
 
-def container(serving: GpuServing, model: ModelVersion) -> dict[str, Any]:
+def container(serving: GpuServing, requests: Requests, model: ModelVersion) -> dict[str, Any]:
     """The model server: the image by its digest, and where its weights are."""
-    asked = {
-        "cpu": f"{serving.resources.cpu:g}",
-        "memory": f"{serving.resources.memory_gib:g}Gi",
-        GPU: str(serving.gpus_per_replica),
-    }
+    gpus = {GPU: str(serving.gpus_per_replica)}
     probe = {"http_get": {"path": HEALTH_PATH, "port": PORT}, "period_seconds": PROBE_SECONDS}
     # A start may take twice what the plan assumes before it counts as failed.
     patience_seconds = 2 * 60 * max(1, serving.cold_start_minutes)
@@ -65,9 +66,13 @@ def container(serving: GpuServing, model: ModelVersion) -> dict[str, Any]:
         ],
         "ports": [{"name": "http", "container_port": PORT}],
         "resources": {
-            "requests": asked,
-            # Memory and GPUs cannot be squeezed, so limit and request are one; CPU may burst.
-            "limits": {key: value for key, value in asked.items() if key != "cpu"},
+            "requests": {
+                "cpu": f"{requests.cpu:g}",
+                "memory": f"{requests.memory_gib:g}Gi",
+                **gpus,
+            },
+            # Memory and GPUs cannot be squeezed; CPU may burst.
+            "limits": {"memory": f"{requests.memory_limit_gib:g}Gi", **gpus},
         },
         "startup_probe": {**probe, "failure_threshold": round(patience_seconds / PROBE_SECONDS)},
         "readiness_probe": probe,

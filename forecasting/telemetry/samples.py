@@ -15,13 +15,17 @@ from forecasting.telemetry.demand import Finding, TelemetryError
 from forecasting.telemetry.prometheus import read_range
 from forecasting.telemetry.tables import Layout, LongTable, read_table
 from stacks.errors import shown
-from stacks.records import ServingSource
+from stacks.records import ServingSource, UsageSource
 
 SERVING = Layout(
     "telemetry.serving",
     ("rps", "replicas", "latency_p95_ms"),
     ("utilisation", "tokens_in", "tokens_out"),
 )
+
+USAGE = Layout("telemetry.usage", ("cpu_cores", "memory_gib"), ("oom_kills",), label="container")
+CONTAINER = "model"
+"""The container of a replica that requests are planned for; others are left out."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +50,12 @@ class Samples:
 
 
 def read_samples(
-    source: ServingSource, layout: Layout, *, window_days: int, at: datetime | None, root: Path
+    source: ServingSource | UsageSource,
+    layout: Layout,
+    *,
+    window_days: int,
+    at: datetime | None,
+    root: Path,
 ) -> Samples:
     """Rows of the `window_days` before `at`.
 
@@ -75,7 +84,7 @@ def read_samples(
 
 
 def _from_prometheus(
-    source: ServingSource, layout: Layout, start: datetime, end: datetime
+    source: ServingSource | UsageSource, layout: Layout, start: datetime, end: datetime
 ) -> LongTable:
     """One range query a figure, put side by side."""
     assert source.url is not None
@@ -118,6 +127,16 @@ def _checked(
         source=source,
         synthetic=table.synthetic,
     )
+
+
+def usage_of(samples: Samples, app: str, location: str) -> pd.DataFrame:
+    """Columns `time`, `cpu_cores`, `memory_gib` of the busiest replica, `oom_kills` of all."""
+    rows = samples.of(app, location)
+    if USAGE.label in rows:
+        rows = rows[rows[USAGE.label].isin([CONTAINER, "", "nan"])]
+    how = {"cpu_cores": "max", "memory_gib": "max", "oom_kills": "sum"}
+    columns = {name: rule for name, rule in how.items() if name in rows}
+    return rows.groupby("time", as_index=False).agg(columns)
 
 
 def _without_bad_values(rows: pd.DataFrame, findings: list[Finding]) -> pd.DataFrame:

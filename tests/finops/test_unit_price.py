@@ -11,6 +11,7 @@ import pytest
 import stacks
 from finops import unit_price
 from policypacks.guardrails.pricing.book import PriceBook, Row
+from stacks.records import Requests
 
 ROOT = Path(__file__).resolve().parents[2]
 BOOK = PriceBook.load()
@@ -43,6 +44,14 @@ def test_a_replica_costs_its_share_of_the_machine_or_its_warm_memory(
 ) -> None:
     found = unit_price.replica_hour_usd(app(name, **serving), location, BOOK)
     assert found == (None if usd is None else pytest.approx(usd))
+
+
+def test_memory_that_was_measured_is_what_is_paid_for() -> None:
+    requests = Requests(cpu=1, memory_gib=1, memory_limit_gib=1.5)
+    granted = PROD.capacity["moderation"]["aws:us-east-1"].model_copy(update={"requests": requests})
+    stack = PROD.model_copy(update={"capacity": {"moderation": {"aws:us-east-1": granted}}})
+    price = unit_price.unit_prices(stack, BOOK)
+    assert price("moderation", "aws:us-east-1") == pytest.approx(1.5 * 0.0000041667 * 3600)
 
 
 def test_prices_are_asked_by_app_and_location() -> None:

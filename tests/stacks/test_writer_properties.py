@@ -24,7 +24,6 @@ Plan = dict[str, dict[str, dict[str, Any]]]
 # Names that YAML 1.1 or 1.2 takes for something else than text stand among the ordinary ones.
 APPS = ("camera", "no", "true", "null", "x2", "app-2")
 PLACES = ("aws:us-east-1", "gcp:europe-west4", "aws:us-east-1-bos-1a")
-FIELDS = ("floor", "ceiling", "target_utilisation", "expected_replicas", "reason")
 REASONS = (
     "set by hand",
     "q90 floor; replay 28 d: -31 % cost at 0.6 % shortfall",
@@ -131,13 +130,22 @@ class Pen:
         ]
 
     def grant(self) -> dict[str, Any]:
-        return {
+        grant = {
             "floor": {"weekday": self.hours(), "weekend": self.hours()},
             "ceiling": self.number(24, 120),
             "target_utilisation": self.one((0.7, 0.85, 1.0, 0.123456)),
             "expected_replicas": self.one((0.0, 6.2, 9.0, 12.25)),
             "reason": self.one(REASONS),
         }
+        if self.number(0, 2) == 0:
+            grant["requests"] = {
+                "cpu": self.one((0.5, 2.0)),
+                "memory_gib": 6.25,
+                "memory_limit_gib": self.one((7.5, 12.0)),
+            }
+            if self.number(0, 2) == 0:
+                grant["requests"]["last_oom"] = "2026-11-24T10:00:00Z"
+        return grant
 
     def scalar(self, value: Any) -> str:
         if isinstance(value, str):
@@ -196,10 +204,17 @@ def write_grant(
         return
     page.write(head + pen.remark(page), owner)
     inner = indent + " " * step
-    order = pen.some(FIELDS, len(FIELDS))
+    order = pen.some(tuple(grant), len(grant))
     for name in order:
         value = grant[name]
-        if name != "floor":
+        if name == "requests" and not pen.rarely():
+            page.write(f"{inner}requests:{pen.remark(page)}", (*owner, name))
+            for key, figure in value.items():
+                line = f"{inner}{' ' * step}{key}: {pen.scalar(figure)}{pen.remark(page)}"
+                page.write(line, (*owner, name, key))
+        elif name == "requests":
+            page.write(f"{inner}requests: {flow(value, pen)}{pen.remark(page)}", (*owner, name))
+        elif name != "floor":
             page.write(
                 f"{inner}{pen.quoted(name)}: {pen.scalar(value)}{pen.remark(page)}", (*owner, name)
             )
@@ -286,8 +301,10 @@ def plans(draw: DrawFn, page: Page, hours: int) -> Plan:
             choice = pen.number(0, 5)
             if there is not None and choice > 0:
                 changed = pen.grant()
-                fields = pen.some(FIELDS, 0, 3) if choice > 2 else []
+                fields = pen.some(tuple(changed), 0, 3) if choice > 2 else []
                 places[place] = {**there, **{name: changed[name] for name in fields}}
+                if choice == 5:
+                    places[place].pop("requests", None)
             elif there is None and choice == 0 and pen.rarely():
                 places[place] = pen.grant()
         if places:
@@ -374,7 +391,12 @@ def is_gone(page: Page, plan: Plan, owner: tuple[str, ...] | None) -> bool:
         return False
     if owner[0] not in plan:
         return True
-    return len(owner) > 1 and owner[1] not in plan[owner[0]]
+    if len(owner) > 1 and owner[1] not in plan[owner[0]]:
+        return True
+    if len(owner) > 2 and owner[2] == "requests":
+        asked = plan[owner[0]][owner[1]].get("requests", {})
+        return not asked or (len(owner) > 3 and owner[3] not in asked)
+    return False
 
 
 def may_change(page: Page, plan: Plan, owner: tuple[str, ...] | None) -> bool:
