@@ -74,8 +74,8 @@ def test_a_past_event_does_not_raise_usual_days():
     past = event(DAYS - 1)
     demand = moved([past], 5)
     never = forecast(DEMAND, [])
-    knows = np.abs(forecast(demand, [past]) / never - 1).to_numpy().mean()
-    ignores = np.abs(forecast(demand, []) / never - 1).to_numpy().mean()
+    knows = (forecast(demand, [past]) / never - 1).abs().to_numpy().mean()
+    ignores = (forecast(demand, []) / never - 1).abs().to_numpy().mean()
     assert knows < 0.15 * ignores
 
 
@@ -92,8 +92,8 @@ def test_columns_of_services_are_found_by_their_app():
     demand = weekly(DAYS, series=2).set_axis(places, axis=1)
     coming = event(DAYS, apps=("voice",), expected_multiplier=2)
     fitted = DemandForecaster(LEVELS).fit(demand, events=[coming])
-    raised = fitted.predict(24).to_numpy() / DemandForecaster(LEVELS).fit(demand).predict(24)
-    assert (raised.iloc[8:20].to_numpy() >= 2 - 1e-9).all()
+    usual = DemandForecaster(LEVELS).fit(demand).predict(24)
+    assert (fitted.predict(24).to_numpy() / usual.to_numpy() >= 2 - 1e-9)[8:20].all()
 
 
 def test_the_outlook_that_plans_are_made_from_knows_the_events():
@@ -127,5 +127,5 @@ def test_the_week_ahead_has_the_event_on_its_day():
     coming = event(DAYS + 3, expected_multiplier=3)
     fitted = DemandForecaster(LEVELS).fit(DEMAND.iloc[: 24 * DAYS], events=[coming])
     usual = DemandForecaster(LEVELS).fit(DEMAND.iloc[: 24 * DAYS]).predict(168)
-    ratio = (fitted.predict(168) / usual).xs(0.5, axis=1, level="level").mean(axis=1)
+    ratio = (fitted.predict(168).to_numpy() / usual.to_numpy()).mean(axis=1)
     assert list(np.flatnonzero(ratio > 1.01)) == list(range(72 + 8, 72 + 20))
