@@ -10,6 +10,7 @@ import explanation
 import fairness
 import gate
 import images
+import lifecycle
 import privacy
 import provenance
 import quotas
@@ -42,6 +43,7 @@ rules = (
     *privacy.rules(thresholds, trust),
     *provenance.rules(approved),
     *residency.rules(thresholds),
+    *lifecycle.rules(),
     *claims.rules(),
     *cost.rules(thresholds, book),
     *aws.rules(),
