@@ -147,7 +147,7 @@ def with_requests(plan: Plan, stack: stacks.Stack, root: Path, at: datetime | No
         if after is not None and advice and advice.changed and service.status != "held":
             after = after.model_copy(update={"requests": advice.requests})
             status = "changed" if service.status in ("unchanged", "kept") else service.status
-            reason = f"{service.reason}; requests: {advice.reason}"
+            reason = f"requests: {advice.reason}; {service.reason}"
             service = replace(service, after=after, status=status, reason=reason)  # noqa: PLW2901
         elif after is not None and before is not None and before.requests is not None:
             after = after.model_copy(update={"requests": before.requests})

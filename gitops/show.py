@@ -222,9 +222,10 @@ def plan(planned: Planned) -> None:
 
 
 def claims(planned: Planned) -> list[Finding]:
-    """What measurement says against the claims that the plan rests on."""
+    """What measurement says against the claims that the plan rests on, and what was not read."""
     of_services = [f for s in planned.plan.services for f in s.findings if f.kind == "claim"]
-    return [f for f in planned.plan.findings if "rps_per_replica" in f.detail] + of_services
+    told = planned.demand.findings
+    return [f for f in planned.plan.findings if f.app is None and f not in told] + of_services
 
 
 def plan_row(service: ServicePlan) -> tuple[str, ...]:

@@ -107,4 +107,4 @@ def _too_high(measured: Throughput, claim: float, slo: float) -> str:
     suffering = f"p95 {worst / slo:.1f} x the SLO{more} at {where}"
     if not measured.low:
         return f"{suffering}, and kept at no load seen; look for another cause than load"
-    return f"{suffering}; claim {measured.low:.4g}"
+    return f"{suffering}; set it to {measured.low:.3g}"

@@ -81,7 +81,8 @@ def advise(
         why += f"; {limit:g} GiB do not fit: choose a larger machine or fewer replicas on it"
     if not _is_news(standing, fitting):
         return Advice(stands, changed=False, reason="what stands is near what is used")
-    return Advice(fitting, changed=True, reason=why)
+    moved = f"{standing.memory_limit_gib:g} → {fitting.memory_limit_gib:g} GiB"
+    return Advice(fitting, changed=True, reason=f"memory limit {moved}, {why}")
 
 
 def within_node(wanted: Requests, app: App, location: str) -> Requests:

@@ -170,7 +170,7 @@ def test_verdicts_say_by_how_much_and_what_to_do(camera):
     assert verdict(39).word == "holds"
     too_high = verdict(46)
     assert too_high.word == "too high"
-    assert "x the SLO at 46 rps; claim 3" in too_high.detail
+    assert "x the SLO at 46 rps; set it to 3" in too_high.detail
     too_low = verdict(20)
     assert too_low.word == "too low"
     assert "about 4" in too_low.detail

@@ -81,7 +81,7 @@ def test_measured_requests_are_planned_and_written_once(files, stack, tmp_path):
     plan = planning.with_requests(Planner().make(ROOT, "dev").plan, asked, files, END)
     camera = next(s for s in plan.services if (s.app, s.location) == CAMERA)
     assert camera.status == "changed"
-    assert "requests: 5.60 GiB at most" in camera.reason
+    assert "requests: memory limit 8 → 6.75 GiB, 5.60 GiB at most" in camera.reason
     file = tmp_path / "Pulumi.dev.yaml"
     file.write_bytes((ROOT / "stacks" / "Pulumi.dev.yaml").read_bytes())
     assert "+          memory_limit_gib:" in stacks.write_capacity(file, plan.capacity())
