@@ -129,7 +129,7 @@ def experts(folded: Folded, origins: NDArray[np.int64], lead_days: int, scale: A
     since_yesterday = lately - week[1][:, -LATE_HOURS:].mean(1, keepdims=True)
     three_days = week[:3].mean((0, 2))[:, None] - before[:3].mean((0, 2))[:, None]
     turn = (folded.weekend[origins - 1] != folded.weekend[target])[..., None]
-    flat = week.transpose(1, 0, 2, 3).reshape(len(origins), -1, x.shape[2])
+    flat = week.transpose(1, 0, 2, 3).reshape(len(origins), WEEK_DAYS * HOURS, x.shape[2])
     told = {
         "yesterday": last_day,
         "last week": week_ago,

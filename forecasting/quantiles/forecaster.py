@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import Self
 
 import numpy as np
@@ -121,15 +121,8 @@ class DemandForecaster(BaseEstimator):  # type: ignore[misc]
         if not 1 <= hours <= MAX_HORIZON_HOURS:
             raise ValueError(f"hours is {hours}; a forecast reaches 1 to {MAX_HORIZON_HOURS} hours")
         self.learned(hours)
-        count = len(self.series_)
-        back = min(adaptation.DAYS, MOST_SERIES_DAYS // count)
-        block = SERIES_DAYS_AT_ONCE // (back + 1)
-        quantiles = np.empty((hours, count, len(self.levels_)))
-        for first in range(0, count, block):
-            some = np.arange(first, min(first + block, count))
-            # A lone series would be multiplied by another routine, with other last digits.
-            values = self.values_[:, np.resize(some, max(2, len(some)))]
-            outlook = _Outlook(self._folded(values), self.levels_, back)
+        quantiles = np.empty((hours, len(self.series_), len(self.levels_)))
+        for some, outlook in self._blocks():
             quantiles[:, some] = outlook.quantiles(self.coefficients_, hours)[:, : len(some)]
         index = pd.date_range(self.last_ + pd.Timedelta("1h"), periods=hours, freq="h")
         quantiles = known_events.apply(
@@ -143,8 +136,8 @@ class DemandForecaster(BaseEstimator):  # type: ignore[misc]
     def nowcast(self, live: pd.DataFrame, hours: int = HOURS) -> pd.DataFrame:
         """What remains of `predict(hours)`, on the level that the hours since the origin show.
 
-        How much of an early surprise lasts for the rest of the day is learned from past days. It
-        takes milliseconds; once a day is over, a new `fit` knows more.
+        How much of an early surprise lasts for the rest of the day is learned from past days. Once
+        a day is over, a new `fit` knows more.
 
         Args:
             live: demand since the history's last hour, at a step of an hour or finer, a column for
@@ -183,14 +176,16 @@ class DemandForecaster(BaseEstimator):  # type: ignore[misc]
         result: dict[Hashable, Spoken] = {}
         for i, series in enumerate(self.series_):
             demand = np.where(self.missing_[:, i], np.nan, self.values_[:, i])
-            coverage = {level: float(share[i]) for level, share in covered.items()}
+            coverage = {level: float(share[i]) for level, share in covered.items() if share[i] >= 0}
             result[series] = spoken(names, weights[:, i].tolist(), coverage, judged, demand)
         return result
 
     def _covered(self, days: int) -> dict[float, Array]:
-        """Level -> [series] share of the known hours of the last days at or below the quantile."""
+        """Level -> [series] share of the last days' known hours at or below it; NaN without any."""
         index = pd.date_range(end=self.last_, periods=len(self.values_), freq="h")
-        demand = pd.DataFrame(self.values_, index=index, columns=self._columns())
+        demand = pd.DataFrame(
+            self.values_, index=index, columns=pd.Index(self.series_, tupleize_cols=False)
+        )
         before = clone(self).fit(demand.iloc[: -HOURS * days])
         said = [
             clone(self)
@@ -200,22 +195,32 @@ class DemandForecaster(BaseEstimator):  # type: ignore[misc]
         ]
         quantiles = np.concatenate(said).reshape(HOURS * days, len(self.series_), -1)
         met, known = self.values_[-HOURS * days :], ~self.missing_[-HOURS * days :]
-        under = (met[..., None] <= quantiles) & known[..., None]
-        share = under.sum(0) / np.maximum(known.sum(0), 1)[:, None]
+        under = ((met[..., None] <= quantiles) & known[..., None]).sum(0)
+        hours = known.sum(0)[:, None]
+        share = np.where(hours > 0, under / np.maximum(hours, 1), np.nan)
         return dict(zip(self.levels_, share.T, strict=True))
-
-    def _columns(self) -> pd.Index:
-        return pd.Index(self.series_, tupleize_cols=False)
 
     def _weights(self) -> tuple[tuple[str, ...], Array]:
         """Speakers, and [speaker, series] what each counts at the adapted level next to PLAN_LEVEL."""
-        own = _Outlook(self._folded(self.values_), self.levels_, adaptation.DAYS).own(
-            self.coefficients_
-        )
-        if not own:
-            return adaptation.SPEAKERS[:1], np.ones((1, len(self.series_)))
-        nearest = min(own, key=lambda one: abs(self.levels_[one.level] - PLAN_LEVEL))
-        return adaptation.SPEAKERS, nearest.weights
+        parts = []
+        for some, outlook in self._blocks():
+            own = outlook.own(self.coefficients_)
+            if not own:
+                return adaptation.SPEAKERS[:1], np.ones((1, len(self.series_)))
+            nearest = min(own, key=lambda one: abs(self.levels_[one.level] - PLAN_LEVEL))
+            parts.append(nearest.weights[:, : len(some)])
+        return adaptation.SPEAKERS, np.concatenate(parts, axis=1)
+
+    def _blocks(self) -> Iterator[tuple[NDArray[np.int64], _Outlook]]:
+        """Some series at a time, so that memory does not grow with their number."""
+        count = len(self.series_)
+        back = min(adaptation.DAYS, MOST_SERIES_DAYS // count)
+        block = SERIES_DAYS_AT_ONCE // (back + 1)
+        for first in range(0, count, block):
+            some = np.arange(first, min(first + block, count))
+            # A lone series would be multiplied by another routine, with other last digits.
+            values = self.values_[:, np.resize(some, max(2, len(some)))]
+            yield some, _Outlook(self._folded(values), self.levels_, back)
 
     def _folded(self, values: Array) -> Folded:
         last = np.datetime64(self.last_.tz_convert("UTC").tz_localize(None).to_datetime64(), "h")
@@ -245,17 +250,17 @@ class _Outlook:
         """Quantiles [hour, series, level]."""
         folded = self._folded
         origin = np.array([folded.origin])
-        scale, peak = scales(folded, origin), peaks(folded, origin)
+        scale, peak = scales(folded, origin)[0], peaks(folded, origin)[0]
         own = self.own(learned)
         parts = []
         for lead in range(-(-hours // HOURS)):
-            told = experts(folded, origin, lead, scale)[0]
+            told = experts(folded, origin, lead, scale[None])[0]
             said = self._pooled(told, learned["next day" if lead == 0 else "later"], peak / scale)
             result = said.copy()
             for one in own:
                 result[..., one.level] = one.says(told, said)
-            parts.append(result * scale[0][:, None])
-        quantiles = np.clip(np.concatenate(parts), 0, pooled.MAX_OF_PEAK * peak[0][:, None])
+            parts.append(result * scale[:, None])
+        quantiles = np.clip(np.concatenate(parts), 0, pooled.MAX_OF_PEAK * peak[:, None])
         return np.sort(quantiles, axis=-1)[:hours]
 
     def own(self, learned: Mapping[str, Array]) -> list[adaptation.Own]:
@@ -283,7 +288,7 @@ class _Outlook:
     @staticmethod
     def _pooled(told: Array, coefficients: Array, most: Array) -> Array:
         """Quantiles [..., hour, series, level] in units of scale, `most` [..., series]."""
-        most = pooled.MAX_OF_PEAK * most.reshape(*told.shape[:-3], 1, -1, 1)
+        most = pooled.MAX_OF_PEAK * most[..., None, :, None]
         return np.sort(np.clip(told @ coefficients.T, 0, most), axis=-1)
 
 

@@ -57,6 +57,19 @@ def test_it_warns_of_what_speaks_against_it(spoil, words):
     assert not any(words in line for line in told["s0"].warnings)
 
 
+def test_a_service_without_known_hours_has_no_coverage():
+    demand = weekly(28)
+    demand.iloc[-24 * 8 :, 1] = np.nan
+    told = explained(demand)
+    assert told["s1"].coverage == {}
+    assert told["s0"].coverage
+
+
+@pytest.mark.parametrize("hours", [5, 24, 30, 60])
+def test_any_history_can_be_explained(hours):
+    assert f"{hours} h of history" in explained(weekly(28).iloc[-hours:])["s0"].warnings
+
+
 def test_with_a_day_or_two_it_says_that_it_is_judgement():
     told = explained(weekly(28).iloc[-30:])["s0"]
     assert told.judged_share > 0.99

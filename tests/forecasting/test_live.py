@@ -86,3 +86,13 @@ def test_a_day_that_is_over_asks_for_a_new_fit():
     demand = weekly(29)
     with pytest.raises(ValueError, match="24 h ahead, and the forecast 24 h"):
         DemandForecaster(LEVELS).fit(demand.iloc[:-24]).nowcast(demand.iloc[-24:])
+
+
+@pytest.mark.parametrize("known_hours", [5, 24, 30, 60])
+def test_a_day_or_less_of_history_teaches_no_persistence_and_breaks_nothing(known_hours):
+    demand = weekly(29)
+    end = len(demand) - 24
+    fitted = DemandForecaster(LEVELS).fit(demand.iloc[end - known_hours : end])
+    corrected = fitted.nowcast(5 * demand.iloc[end : end + SEEN])
+    assert np.isfinite(corrected.to_numpy()).all()
+    assert len(corrected) == 24 - SEEN
