@@ -35,7 +35,7 @@ TARGETS = (0.5, 0.6, 0.7, 0.8, 0.9)
 """None above: bursts shorter than a step of the telemetry are not seen in replay."""
 FIRST_CHOICE = (FLOOR_LEVELS.index(0.9), TARGETS.index(0.7))
 """While there are no past days to choose by."""
-CHOOSE_FROM_DAYS = 3
+CHOOSE_FROM_DAYS = 2
 CHANGE_COST = 0.5
 """Of a scheduled change, in replica-hours: what saves less is not worth an action that can fail."""
 WARM_UP_DAYS = 7
