@@ -1,4 +1,4 @@
-"""Three changes that a person might make by mistake and the gate has to stop, for the demo."""
+"""Changes that a person might make by mistake and the gate has to stop, for the demo."""
 
 from __future__ import annotations
 
@@ -86,8 +86,16 @@ def unfair(checkout: Path, stack: str) -> None:
     file.write_text(re.sub(pattern, rf"\g<1>{version}", file.read_text()))
 
 
+def astray(checkout: Path, stack: str) -> None:
+    """Say that the last app's users' data is sensitive, where it runs in a place that may hold no such data."""
+    file = checkout / "stacks" / f"Pulumi.{stack}.yaml"
+    app = list(stacks.load(file).apps)[-1]
+    stacks.write_keys(file, {("config", "fairweather:apps", app, "data_class"): "sensitive"})
+
+
 ALL = (
     BadChange("a floor twelve times too large", "app-cost-within-budget", over_budget),
     BadChange("a bucket without tags", "tags-are-complete", untagged),
     BadChange("a model that fails one group of people", "fairness-is-shown", unfair),
+    BadChange("sensitive data where it may not be", "data-stays-where-it-may", astray),
 )

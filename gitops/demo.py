@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import stacks
-from gitops import bad_changes, engine, proposing, readback, report, show
+from gitops import bad_changes, demo_around, engine, proposing, readback, report, show
 from gitops.checkout import stack_file
 from gitops.engine import Engine
 from gitops.git import git, is_dirty
@@ -46,10 +46,14 @@ def demo(options: Namespace) -> int:
         if deployed:
             look(clone, options.stack, home)
             stopped = refuse(clone, options.stack)
-        page = write_report(folder, proposal.planned)
+    show.heading(9, "Around the loop: capacity measured, incidents, money, places, evidence")
+    demo_around.show_around(clone, options.stack, SYNTHETIC_END, folder)
+    write_report(folder, proposal.planned)
     took = time.monotonic() - started
-    show.heading(9, "The report")
-    show.console.print(f"{page}\n[dim]opens offline, in any browser[/dim]")
+    show.heading(10, "The pages")
+    for page in sorted(folder.glob("*.html")):
+        show.console.print(str(page), markup=False, soft_wrap=True)
+    show.console.print("[dim]they open offline, in any browser; report.html is the plan's[/dim]")
     show.console.print(f"\nThe whole loop took {took:.0f} s. Everything of it is in {folder}")
     if options.keep:
         show.console.print(
@@ -163,11 +167,11 @@ def look(clone: Path, stack: str, home: Path) -> None:
 
 
 def refuse(clone: Path, stack: str) -> bool:
-    """Step 8: three changes that must not pass; True when each was stopped by the rule meant."""
-    show.heading(8, "Three bad changes, each stopped by the gate")
+    """Step 8: changes that must not pass; True when each was stopped by the rule meant."""
+    show.heading(8, "Four bad changes, each stopped by the gate")
     for change in bad_changes.ALL:
         change.make(clone, stack)
-    with show.working("previewing a branch with three bad changes"):
+    with show.working("previewing a branch with four bad changes"):
         outcome = Engine(clone, stack, throw_away=True).preview()
     git(clone, "checkout", "--quiet", "--", ".")
     git(clone, "clean", "--quiet", "-fd", "models")
@@ -176,7 +180,5 @@ def refuse(clone: Path, stack: str) -> bool:
     return all(stopped)
 
 
-def write_report(folder: Path, planned: Planned) -> Path:
-    page = folder / "report.html"
-    page.write_text(report.page(planned), encoding="utf-8")
-    return page
+def write_report(folder: Path, planned: Planned) -> None:
+    (folder / "report.html").write_text(report.page(planned), encoding="utf-8")
