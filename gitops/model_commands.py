@@ -8,8 +8,8 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 from gitops import show as terminal
-from gitops.cli import MODEL_FACTS
 from gitops.errors import Refusal
+from gitops.options.models import MODEL_FACTS
 from governance import registry
 from stacks.errors import shown
 

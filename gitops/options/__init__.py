@@ -1,0 +1,1 @@
+"""What each command is called and takes; a module a subject."""
