@@ -197,8 +197,20 @@ def _dask(address: str, told: Told) -> Iterator[On]:
                 yield On(partial(client.get_executor, pure=False), count, told, built())
             except KilledWorker as killed:
                 raise WorkersError(f"{address}: {killed}") from killed
+            except (ModuleNotFoundError, RuntimeError) as error:
+                if isinstance(error, WorkersError) or not _unknown_code(error):
+                    raise
+                raise WorkersError(
+                    f"{address}: scheduler and workers need this code; start each in a checkout, "
+                    "with PYTHONPATH=. in front of .venv/bin/dask scheduler and worker"
+                ) from error
             except CancelledError as gone:
                 raise WorkersError(f"{address}: the Dask scheduler went away; run again") from gone
+
+
+def _unknown_code(error: Exception) -> bool:
+    """Whether a process of the cluster could not import what it was to run."""
+    return isinstance(error, ModuleNotFoundError) or "deserialization" in str(error)
 
 
 def _reach(address: str) -> None:
