@@ -16,10 +16,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import stacks
-from gitops import bad_changes, demo_around, engine, proposing, readback, report, show
+from gitops import bad_changes, demo_around, engine, proposing, readback, show
 from gitops.checkout import stack_file
 from gitops.engine import Engine
 from gitops.git import git, is_dirty
+from gitops.pages import plan as report
 from gitops.planning import Planned
 from gitops.proposing import Proposal
 from sandbox import lifecycle

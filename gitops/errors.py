@@ -7,7 +7,7 @@ MENDABLE = (
     "forecasting.parallel.WorkersError",
     "forecasting.telemetry.demand.TelemetryError",
     "finops.billing.BillingError",
-    "governance.prediction_logs.LogError",
+    "governance.tables.TableError",
     "forecasting.placement.tables.PlacementError",
     "finops.purchase_files.PurchaseError",
     "gitops.engine.EngineError",

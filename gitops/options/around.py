@@ -10,31 +10,31 @@ from gitops.options.shared import Commands, command, demand_options
 
 def add(commands: Commands) -> None:
     sizing_options(command(
-        commands, "sizing", "sizing_commands:sizing",
+        commands, "sizing", "commands.sizing:sizing",
         "What a replica serves inside the SLO, measured, beside what is claimed.",
         "fairweather sizing dev --serving build/serving-dev.csv.gz",
     ))  # fmt: skip
 
     spend_options(command(
-        commands, "spend", "spend_commands:spend",
+        commands, "spend", "commands.spend:spend",
         "The running month against its budgets, and days that cost too much.",
         "fairweather spend dev --by team --billing build/billing-dev.parquet",
     ))  # fmt: skip
 
     detect_options(command(
-        commands, "detect", "detect_commands:detect",
+        commands, "detect", "commands.detect:detect",
         "What is unusual in load, latency and errors, and since when.",
         "fairweather detect dev --errors build/errors-dev.csv.gz", stack=False,
     ))  # fmt: skip
 
     placement_options(command(
-        commands, "place", "placement_commands:place",
+        commands, "place", "commands.placement:place",
         "Where apps should run, on which GPU, and what each promise costs.",
         "fairweather place prod --demand build/demand-prod.csv.gz --network rtt.csv",
     ))  # fmt: skip
 
     commitments = command(
-        commands, "commitments", "purchase_commands:commitments",
+        commands, "commitments", "commands.purchase:commitments",
         "What to commit to for a year, pool by pool, and what it loses if demand falls; buys nothing.",
         "fairweather commitments prod --demand build/demand-prod.csv.gz --active commitments.csv",
     )  # fmt: skip

@@ -11,7 +11,7 @@ from gitops.options.shared import Commands, command
 
 def add(commands: Commands) -> None:
     evidence_actions(command(
-        commands, "evidence", "fairness_commands:judge",
+        commands, "evidence", "commands.fairness:judge",
         "Make evidence from logs, judge it as the gate does, watch what is deployed.",
         "fairweather evidence judge models/scene-caption/evidence/2.3.1-fairness.json", stack=False,
     ))  # fmt: skip
@@ -22,7 +22,7 @@ def evidence_actions(evidence: argparse.ArgumentParser) -> None:
     actions = evidence.add_subparsers(title="actions", metavar="ACTION", required=True)
 
     def action(name: str, summary: str, example: str) -> argparse.ArgumentParser:
-        return command(actions, name, f"fairness_commands:{name}", summary, example, stack=False)
+        return command(actions, name, f"commands.fairness:{name}", summary, example, stack=False)
 
     def logged(made: argparse.ArgumentParser) -> None:
         made.add_argument("name", metavar="NAME", help="a folder in models/")

@@ -15,7 +15,7 @@ def add(commands: Commands) -> None:
 
 def planning(commands: Commands) -> None:
     plan = command(
-        commands, "plan", "plan_commands:plan",
+        commands, "plan", "commands.plan:plan",
         "Forecast demand and show the capacity it asks for; writes nothing by itself.",
         "fairweather plan dev --demand build/demand-dev.csv.gz",
     )  # fmt: skip
@@ -89,7 +89,7 @@ def deploying(commands: Commands) -> None:
 
 def looking_back(commands: Commands) -> None:
     replay = command(
-        commands, "replay", "plan_commands:replay",
+        commands, "replay", "commands.plan:replay",
         "What this plan and the rules in use would have cost and dropped.",
         "fairweather replay dev --days 28",
     )  # fmt: skip
@@ -101,7 +101,7 @@ def looking_back(commands: Commands) -> None:
     workers_option(replay)
 
     telemetry = command(
-        commands, "telemetry", "plan_commands:telemetry",
+        commands, "telemetry", "commands.plan:telemetry",
         "Read the telemetry of a stack and say what is wrong with it.",
         "fairweather telemetry dev --synthesize build/demand-dev.csv.gz",
     )  # fmt: skip

@@ -23,7 +23,7 @@ MODEL_FACTS = {
 
 def add(commands: Commands) -> None:
     model_actions(command(
-        commands, "model", "model_commands:show",
+        commands, "model", "commands.model:show",
         "Ask the model registry: versions, their evidence, where to roll back to.",
         "fairweather model verify", stack=False,
     ))  # fmt: skip
@@ -34,7 +34,7 @@ def model_actions(model: argparse.ArgumentParser) -> None:
     actions = model.add_subparsers(title="actions", metavar="ACTION", required=True)
 
     def action(name: str, run: str, summary: str, example: str) -> argparse.ArgumentParser:
-        return command(actions, name, f"model_commands:{run}", summary, example, stack=False)
+        return command(actions, name, f"commands.model:{run}", summary, example, stack=False)
 
     show = action(
         "show", "show", "What a version is, what its evidence says, and what is wrong with it.",

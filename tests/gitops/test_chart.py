@@ -10,7 +10,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gitops.chart import HEIGHT, WIDTH, Band, Line, nice_step, time_chart
+from gitops.pages.chart import HEIGHT, WIDTH, Band, Line, nice_step, time_chart
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
 VALUES = st.one_of(st.floats(0, 1e9), st.just(math.nan))

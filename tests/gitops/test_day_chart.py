@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from forecasting.capacity.hindsight import hindsight
 from forecasting.capacity.planner import ServicePlan
 from forecasting.capacity.replay import LEVELS, Outlook
-from gitops import report, typical
-from gitops.day_chart import HEIGHT, WIDTH, Hour, day_chart
+from gitops.pages import plan as report
+from gitops.pages import typical
+from gitops.pages.day_chart import HEIGHT, WIDTH, Hour, day_chart
 from stacks.records import Capacity, Floor
 from tests.gitops.plans import Planner
 

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from gitops import cli
-from gitops.fairness_page import page
+from gitops.pages.fairness import page
 
 ROOT = Path(__file__).resolve().parents[2]
 ASKED = (

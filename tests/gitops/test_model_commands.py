@@ -44,7 +44,7 @@ def test_help_of_each_action_has_an_example_that_parses(capsys, action):
     assert stopped.value.code == 0
     words = capsys.readouterr().out.split("example:\n")[1].split()
     assert words[:3] == ["fairweather", "model", action]
-    assert cli.parser().parse_args(words[1:]).run.startswith("model_commands:")
+    assert cli.parser().parse_args(words[1:]).run.startswith("commands.model:")
 
 
 def test_verify_counts_what_holds(model):

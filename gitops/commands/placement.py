@@ -46,7 +46,7 @@ def place(options: Namespace) -> int:
     changes = edits(stack, proposed(stack, found))
     diff = stacks.write_keys(file, changes, dry_run=not options.write)
     if options.report:
-        from gitops import placement_report
+        from gitops.pages import placement as placement_report
 
         text = placement_report.page(options.stack, found, prices, diff)
         options.report.write_text(text, encoding="utf-8")

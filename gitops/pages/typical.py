@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from gitops.day_chart import Hour, day_chart
+from gitops.pages.day_chart import Hour, day_chart
 
 if TYPE_CHECKING:
     from forecasting.capacity.planner import ServicePlan

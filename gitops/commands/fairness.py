@@ -21,13 +21,13 @@ Verdict = dict[str, Any]
 
 def fairness(options: Namespace) -> int:
     """Count a version's predictions by slice; show the gate's verdict; write the evidence if asked."""
-    from governance import prediction_logs, registry
+    from governance import binding, prediction_logs, registry, tables
 
     model = registry.load(options.root / "models", options.name, options.version)
-    window = prediction_logs.Window(options.start, options.end)
+    window = binding.Window(options.start, options.end)
     with show.working(f"counting the predictions of {model.name} {model.version}"):
         made = prediction_logs.evidence(
-            prediction_logs.Log.open(options.logs), model,
+            tables.Table.open(options.logs), model,
             attributes=options.attributes.split(","), window=window, population=options.population,
             created=datetime.now(UTC).date(), valid_days=options.valid_days,
             hit_metric=options.metric, intersections=options.intersections,
@@ -68,12 +68,12 @@ def judge(options: Namespace) -> int:
 
 def watch(options: Namespace) -> int:
     """Live monitoring: what the logs show of each gap after every hour; exit 1 on an alarm."""
-    from governance import monitoring, prediction_logs, registry
+    from governance import monitoring, registry, tables
 
     model = registry.load(options.root / "models", options.name, options.version)
     with show.working(f"watching {model.name} {model.version}"):
         found = monitoring.watched(
-            prediction_logs.Log.open(options.logs), model,
+            tables.Table.open(options.logs), model,
             attributes=options.attributes.split(","), tolerance=options.tolerance,
             confidence=options.confidence, hit_metric=options.metric,
         )  # fmt: skip
@@ -138,7 +138,7 @@ def told(found: Sequence[Verdict]) -> None:
 
 def write_page(file: Path, evidence: dict[str, Any], found: Sequence[Verdict]) -> None:
     """The evidence as a page with a plot a comparison, that opens offline."""
-    from gitops import fairness_page
+    from gitops.pages import fairness as fairness_page
 
     file.write_text(fairness_page.page(evidence, found), encoding="utf-8")
     print(f"{shown(file)} written")

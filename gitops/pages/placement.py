@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gitops import show
-from gitops.placement_commands import NOT_MODELLED, change, dual
+from gitops.commands.placement import NOT_MODELLED, change, dual
 
 if TYPE_CHECKING:
     from forecasting.placement import Placed, Placement, Price

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import stacks
-from gitops import evidence, planning, report, show
+from gitops import evidence, planning, show
 from gitops.checkout import stack_file
 from gitops.crew import crew
 from gitops.errors import Refusal
+from gitops.pages import plan as report
 from stacks.errors import shown
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gitops import chart, evidence, typical
+from gitops import evidence
+from gitops.pages import chart, typical
 
 if TYPE_CHECKING:
     from forecasting.capacity.planner import ServicePlan
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from gitops.planning import Planned
     from stacks import App, Capacity
 
-TEMPLATE = Path(__file__).with_name("report.html.j2")
+TEMPLATE = Path(__file__).with_name("plan.html.j2")
 PAST_DAYS = 14
 LOWEST, HIGHEST = 0.5, 0.99
 COVERED = (0.5, 0.95, 0.99)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from gitops import chart
-from gitops.detect_commands import COLUMNS, MEASURED, row, still_open
+from gitops.commands.detect import COLUMNS, MEASURED, row, still_open
+from gitops.pages import chart
 
 if TYPE_CHECKING:
     from forecasting.anomalies.streams import Watched

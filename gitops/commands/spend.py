@@ -14,7 +14,7 @@ from rich.markup import escape
 from rich.text import Text
 
 import stacks
-from gitops import chart, show
+from gitops import show
 from gitops.checkout import stack_file
 from gitops.errors import Refusal
 from gitops.planning import moment
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from finops.billing import Billing
     from finops.month import Month
 
-TEMPLATE = Path(__file__).with_name("spend.html.j2")
 SYNTHETIC_DAYS = 120
 PARTS = ("*.parquet", "*.csv", "*.csv.gz")
 MOST_ANOMALIES = 8
@@ -44,7 +43,10 @@ def spend(options: Namespace) -> int:
         rows = allocation.allocate(read.daily, stack, options.shared_by)
         months = month.months(read, rows, stack, options.by)
     if options.report:
-        options.report.write_text(page(options, read, months), encoding="utf-8")
+        from gitops.pages.spend import page
+
+        told = page(options.stack, options.by, read, months, row)
+        options.report.write_text(told, encoding="utf-8")
     if options.json:
         print(json.dumps(to_dict(options, read, months), indent=1))
     else:
@@ -218,67 +220,3 @@ def line_dict(line: Month) -> dict[str, Any]:
 
 def rounded(value: float | None) -> float | None:
     return None if value is None else round(value, 4)
-
-
-def page(options: Namespace, read: Billing, months: Sequence[Month]) -> str:
-    """The report: one page that opens offline."""
-    from jinja2 import Environment, FileSystemLoader
-
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATE.parent), autoescape=True, trim_blocks=True
-    )
-    return environment.get_template(TEMPLATE.name).render(
-        stack=options.stack,
-        by=options.by,
-        month=f"{months[0].month:%B %Y}",
-        until=f"{months[0].spent_until:%d %b %Y}",
-        synthetic=read.synthetic,
-        findings=read.findings,
-        lines=[
-            {
-                "name": line.name,
-                "cells": row_text(line),
-                "note": line.note,
-                "svg": fan(line),
-                "anomalies": line.anomalies,
-            }
-            for line in months
-        ],
-    )
-
-
-def row_text(line: Month) -> tuple[str, ...]:
-    """The table's cells without the terminal's markup."""
-    return tuple(Text.from_markup(cell).plain for cell in row(line))
-
-
-def fan(line: Month) -> str:
-    """The month's spend added up by day, what is expected of the rest, and the budget."""
-    import numpy as np
-    from markupsafe import Markup
-
-    if line.path is None or line.forecast is None:
-        return Markup('<p class="soft">no forecast</p>')
-    spent = np.concatenate([[0.0], np.cumsum(line.by_day_usd)])
-    now = len(spent) - 1
-    hours = np.arange(24 * (now + len(line.path)) + 1)
-
-    def hourly(totals: np.ndarray, first_day: int) -> list[float]:
-        """Totals by the end of each day from `first_day` on, as a line by hour."""
-        ends = 24 * (first_day + np.arange(len(totals)))
-        values = np.interp(hours, ends, totals, left=np.nan, right=np.nan)
-        return [float(value) for value in values]
-
-    mean, low, high = (
-        hourly(np.array([spent[-1], *line.path[name]]), now) for name in ("mean", "low", "high")
-    )
-    lines = [
-        chart.Line("spent", hourly(spent, 0), "demand"),
-        chart.Line("expected", mean, "median"),
-    ]
-    if line.budget_usd is not None:
-        lines.append(chart.Line("budget", [line.budget_usd] * len(hours), "ceiling"))
-    start = datetime(line.month.year, line.month.month, 1, tzinfo=UTC)
-    bands = [chart.Band("90 % interval", low, high, "fan")]
-    svg = chart.time_chart(start, lines, bands, now_index=24 * now, unit="USD")
-    return Markup(svg)  # noqa: S704 - chart.py escapes what it is given

@@ -34,7 +34,7 @@ def detect(options: Namespace) -> int:
         read, notes = from_stack(options) if options.file is None else from_file(options.file)
         watched = watch(read, threshold)
     if options.report:
-        from gitops.detect_report import page
+        from gitops.pages.anomalies import page
 
         options.report.write_text(page(watched, options.stack or options.file.name, notes), "utf-8")
     if options.json:

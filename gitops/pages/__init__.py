@@ -1,0 +1,1 @@
+"""Pages that open offline, and the charts in them."""
