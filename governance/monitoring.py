@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from governance.prediction_logs import Log, Metric, counted_by_hour, metrics_of, of_this_version
+from governance.prediction_logs import Metric, counted_by_hour, metrics_of, of_this_version
 from governance.sequences import State, watch
+from governance.tables import Table
 from stacks import ModelVersion
 
 
@@ -40,7 +41,7 @@ class Monitored:
 
 
 def watched(
-    log: Log,
+    log: Table,
     model: ModelVersion,
     *,
     attributes: Sequence[str],
@@ -59,7 +60,7 @@ def watched(
         hit_metric: what a column `hit` counts.
 
     Raises:
-        LogError: the log is of another version, or lacks or misstates a column.
+        TableError: the log is of another version, or lacks or misstates a column.
     """
     metrics = [one for one in metrics_of(log, hit_metric) if one.k != "words"]
     of_this_version(log, model, attributes)
@@ -70,7 +71,7 @@ def watched(
 
 
 def _one(
-    log: Log, metric: Metric, attribute: str, tolerance: float, confidence: float
+    log: Table, metric: Metric, attribute: str, tolerance: float, confidence: float
 ) -> Monitored | None:
     """None where fewer than two slices have anything to count."""
     rows = pd.DataFrame(

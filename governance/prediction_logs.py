@@ -9,34 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from itertools import chain
-from pathlib import Path
 from typing import Any
 
-import duckdb
-
+from governance.binding import Window, head
+from governance.tables import Table, TableError, quoted
 from stacks import ModelVersion
-from stacks.errors import shown
 
-SCHEMA = "fairweather/fairness/1"
-TOOL = "fairweather evidence fairness 1"
 IDENTITY = ("model", "version", "digest")
 BINARY = ("prediction", "label", "hit")
 JOINED = " & "
 """Between the values of an intersection of attributes."""
-
-
-class LogError(ValueError):
-    """A log that no evidence can be made from: where, what is wrong, what to do."""
-
-
-@dataclass(frozen=True)
-class Window:
-    """The days that a log may hold, both included, UTC."""
-
-    start: date
-    end: date
 
 
 @dataclass(frozen=True)
@@ -56,50 +40,8 @@ CLASSIFICATION = (
 SELECTION = Metric("selection_rate", "prediction = 1")
 
 
-@dataclass(frozen=True)
-class Log:
-    """Files of predictions, open for counting."""
-
-    files: tuple[Path, ...]
-    connection: duckdb.DuckDBPyConnection
-    columns: tuple[str, ...]
-
-    @classmethod
-    def open(cls, files: Sequence[Path]) -> Log:
-        """Raises LogError for files that are missing, of two kinds, or not what their name says."""
-        for file in files:
-            if not file.is_file():
-                raise LogError(f"{shown(file)}: does not exist; name a Parquet or CSV file")
-        kinds = {file.name.removesuffix(".gz").rpartition(".")[2] for file in files}
-        if len(kinds) != 1 or not kinds <= {"csv", "parquet"}:
-            raise LogError(f"{shown(files[0])}: logs are all .parquet or all .csv (.csv.gz)")
-        connection = duckdb.connect()
-        names = [str(file) for file in files]
-        try:
-            if kinds == {"parquet"}:
-                relation = connection.read_parquet(names, union_by_name=True)
-            else:
-                relation = connection.read_csv(names)
-            relation.create_view("log")
-        except duckdb.Error as error:
-            first = str(error).splitlines()[0]
-            raise LogError(f"{shown(files[0])}: cannot be read: {first}") from None
-        return cls(tuple(files), connection, tuple(relation.columns))
-
-    @property
-    def place(self) -> str:
-        more = f" and {len(self.files) - 1} more" if len(self.files) > 1 else ""
-        return f"{shown(self.files[0])}{more}"
-
-    def ask(self, query: str, *values: object) -> list[tuple[Any, ...]]:
-        try:
-            return self.connection.execute(query, values).fetchall()
-        except duckdb.Error as error:
-            raise LogError(f"{self.place}: {str(error).splitlines()[0]}") from None
-
-
 def evidence(
-    log: Log,
+    log: Table,
     model: ModelVersion,
     *,
     attributes: Sequence[str],
@@ -124,7 +66,7 @@ def evidence(
         intersections: also compare every combination of two attributes.
 
     Raises:
-        LogError: the log is of another version, leaves the window, or lacks or misstates a column.
+        TableError: the log is of another version, leaves the window, or lacks or misstates a column.
     """
     metrics = metrics_of(log, hit_metric)
     of_this_version(log, model, attributes, window)
@@ -143,25 +85,17 @@ def evidence(
         if len(slices := list(_slices(log, metric, group))) > 1
     ]
     if not compared:
-        raise LogError(f"{log.place}: no attribute has two slices with something to count")
+        raise TableError(f"{log.place}: no attribute has two slices with something to count")
     unstated = {name: _unstated(log, name) for name in attributes}
     return {
-        "schema": SCHEMA,
-        "model": model.name,
-        "version": model.version,
-        "digest": model.digest,
-        "tool": TOOL,
-        "population": population,
-        "window": {"from": window.start.isoformat(), "to": window.end.isoformat()},
-        "created": created.isoformat(),
-        "expires": (created + timedelta(days=valid_days)).isoformat(),
-        "rows": log.ask("SELECT count(*) FROM log")[0][0],
+        **head("fairness", model, window, population, created, valid_days),
+        "rows": log.ask("SELECT count(*) FROM data")[0][0],
         "rows_without_attribute": {name: count for name, count in unstated.items() if count},
         "comparisons": compared,
     }
 
 
-def metrics_of(log: Log, hit_metric: str | None) -> tuple[Metric, ...]:
+def metrics_of(log: Table, hit_metric: str | None) -> tuple[Metric, ...]:
     """What the columns allow to count."""
     found: tuple[Metric, ...] = ()
     if "prediction" in log.columns:
@@ -171,38 +105,38 @@ def metrics_of(log: Log, hit_metric: str | None) -> tuple[Metric, ...]:
         found += (Metric("word_accuracy", "words"),)
     if "hit" in log.columns:
         if hit_metric is None:
-            raise LogError(f"{log.place}: hit: say what it counts, such as --metric recall_at_10")
+            raise TableError(f"{log.place}: hit: say what it counts, such as --metric recall_at_10")
         found += (Metric(hit_metric, "hit = 1"),)
     if not found:
         wanted = "prediction (and label), words and word_errors, or hit"
-        raise LogError(f"{log.place}: has none of the columns {wanted}; log one of them")
+        raise TableError(f"{log.place}: has none of the columns {wanted}; log one of them")
     return found
 
 
 def of_this_version(
-    log: Log, model: ModelVersion, attributes: Sequence[str], window: Window | None = None
+    log: Table, model: ModelVersion, attributes: Sequence[str], window: Window | None = None
 ) -> None:
-    """Raise LogError where the log is not of this version, leaves the window or misstates a column."""
+    """Raise TableError where the log is not of this version, leaves the window or misstates a column."""
     for column in ("time", *IDENTITY, *attributes):
         if column not in log.columns:
-            raise LogError(f"{log.place}: has no column {column}; log it with each prediction")
+            raise TableError(f"{log.place}: has no column {column}; log it with each prediction")
     checks = (_other_window(log, window), _other_version(log, model), _miscounted(log))
     problem = next(chain.from_iterable(checks), None)
     if problem:
-        raise LogError(f"{log.place}: {problem}")
+        raise TableError(f"{log.place}: {problem}")
 
 
-def counted_by_hour(log: Log, metric: Metric, attribute: str) -> list[tuple[Any, ...]]:
+def counted_by_hour(log: Table, metric: Metric, attribute: str) -> list[tuple[Any, ...]]:
     """(hour, slice, k, n) of the rows that state the attribute."""
-    column = _name(attribute)
+    column = quoted(attribute)
     return log.ask(
         f"SELECT date_trunc('hour', time), {column}::VARCHAR, count(*) FILTER (WHERE {metric.k}), count(*) "  # noqa: S608
-        f"FROM log WHERE {column} IS NOT NULL AND {metric.among} GROUP BY ALL ORDER BY ALL"
+        f"FROM data WHERE {column} IS NOT NULL AND {metric.among} GROUP BY ALL ORDER BY ALL"
     )
 
 
-def _other_window(log: Log, window: Window | None) -> Iterator[str]:
-    first, last, rows = log.ask("SELECT min(time)::DATE, max(time)::DATE, count(*) FROM log")[0]
+def _other_window(log: Table, window: Window | None) -> Iterator[str]:
+    first, last, rows = log.ask("SELECT min(time)::DATE, max(time)::DATE, count(*) FROM data")[0]
     if not rows:
         yield "is empty; give logs with predictions"
     elif window and (first is None or first < window.start or last > window.end):
@@ -212,50 +146,51 @@ def _other_window(log: Log, window: Window | None) -> Iterator[str]:
         )
 
 
-def _other_version(log: Log, model: ModelVersion) -> Iterator[str]:
+def _other_version(log: Table, model: ModelVersion) -> Iterator[str]:
     for column, meant in zip(IDENTITY, (model.name, model.version, model.digest), strict=True):
-        others = f"SELECT any_value({column}), count(*) FROM log WHERE {column} IS DISTINCT FROM ?"  # noqa: S608
+        others = f"SELECT any_value({column}), count(*) FROM data WHERE {column} IS DISTINCT FROM ?"  # noqa: S608
         said, count = log.ask(others, meant)[0]
         if count:
             told = f"{count:,} rows are of {said!r}, asked for is {meant!r}"
             yield f"{column}: {told}; give the logs of this version alone"
 
 
-def _miscounted(log: Log) -> Iterator[str]:
+def _miscounted(log: Table) -> Iterator[str]:
     for column in (column for column in BINARY if column in log.columns):
         other = f"coalesce(TRY_CAST({column} AS DOUBLE), -1) NOT IN (0, 1)"
-        count = log.ask(f"SELECT count(*) FROM log WHERE {other}")[0][0]  # noqa: S608
+        count = log.ask(f"SELECT count(*) FROM data WHERE {other}")[0][0]  # noqa: S608
         if count:
             yield f"{column}: {count:,} rows are not 0 or 1; mend them"
     if "request_id" in log.columns:
-        twice = log.ask("SELECT count(*) - count(DISTINCT request_id) FROM log")[0][0]
+        twice = log.ask("SELECT count(*) - count(DISTINCT request_id) FROM data")[0][0]
         if twice:
             yield f"request_id: {twice:,} rows stand there twice; drop them"
 
 
-def _slices(log: Log, metric: Metric, group: tuple[str, ...]) -> Iterator[dict[str, Any]]:
+def _slices(log: Table, metric: Metric, group: tuple[str, ...]) -> Iterator[dict[str, Any]]:
     """Each slice with its counts; rows that do not say the attribute belong to none."""
-    columns = [_name(attribute) for attribute in group]
+    columns = [quoted(attribute) for attribute in group]
     stated = " AND ".join(f"{column} IS NOT NULL" for column in columns)
     label = f" || '{JOINED}' || ".join(f"{column}::VARCHAR" for column in columns)
     if metric.name == "word_accuracy":
         yield from _words(log, label, stated)
         return
     rows = log.ask(
-        f"SELECT {label} AS slice, count(*) FILTER (WHERE {metric.k}), count(*) FROM log "  # noqa: S608
+        f"SELECT {label} AS slice, count(*) FILTER (WHERE {metric.k}), count(*) FROM data "  # noqa: S608
         f"WHERE {stated} AND {metric.among} GROUP BY slice ORDER BY slice"
     )
     yield from ({"slice": slice_, "n": n, "k": k} for slice_, k, n in rows)
 
 
-def _words(log: Log, label: str, stated: str) -> Iterator[dict[str, Any]]:
+def _words(log: Table, label: str, stated: str) -> Iterator[dict[str, Any]]:
     """Words of one utterance go wrong together: counts are cut down by the design effect of Kish.
 
     Its variance is that of a ratio by linearisation (Cochran, Sampling Techniques, 1977, section 6.4).
     """
     rows = log.ask(
         f"SELECT {label} AS slice, count(*), sum(words), sum(word_errors), sum(word_errors ** 2), "  # noqa: S608
-        f"sum(word_errors * words), sum(words ** 2) FROM log WHERE {stated} AND words > 0 GROUP BY slice ORDER BY slice"
+        f"sum(word_errors * words), sum(words ** 2) FROM data WHERE {stated} AND words > 0 "
+        "GROUP BY slice ORDER BY slice"
     )
     for slice_, utterances, words, errors, errors2, both, words2 in rows:
         rate = min(errors / words, 1.0)
@@ -273,10 +208,5 @@ def _words(log: Log, label: str, stated: str) -> Iterator[dict[str, Any]]:
         }
 
 
-def _unstated(log: Log, attribute: str) -> int:
-    return int(log.ask(f"SELECT count(*) FROM log WHERE {_name(attribute)} IS NULL")[0][0])  # noqa: S608
-
-
-def _name(column: str) -> str:
-    """A column's name as SQL."""
-    return '"' + column.replace('"', '""') + '"'
+def _unstated(log: Table, attribute: str) -> int:
+    return int(log.ask(f"SELECT count(*) FROM data WHERE {quoted(attribute)} IS NULL")[0][0])  # noqa: S608

@@ -10,7 +10,7 @@ import pytest
 
 from governance import registry
 from governance.monitoring import watched
-from governance.prediction_logs import Log, LogError
+from governance.tables import Table, TableError
 
 MODEL = registry.load(Path(__file__).resolve().parents[2] / "models", "skin-check")
 
@@ -32,7 +32,7 @@ def live(folder, darker, rows=40000, **told):
         }
     ).assign(**told)
     frame.to_parquet(folder / "live.parquet")
-    return Log.open([folder / "live.parquet"])
+    return Table.open([folder / "live.parquet"])
 
 
 def states(log, tolerance=0.05):
@@ -56,5 +56,5 @@ def test_a_fair_model_is_cleared_and_a_young_one_is_neither(tmp_path):
 
 
 def test_the_logs_of_another_version_are_refused(tmp_path):
-    with pytest.raises(LogError, match=r"version: 40,000 rows are of '0\.1\.0'"):
+    with pytest.raises(TableError, match=r"version: 40,000 rows are of '0\.1\.0'"):
         states(live(tmp_path, darker=0.9, version="0.1.0"))

@@ -16,7 +16,9 @@ from fairlearn.metrics import (
 )
 
 from governance import registry
-from governance.prediction_logs import Log, LogError, Window, evidence
+from governance.binding import Window
+from governance.prediction_logs import evidence
+from governance.tables import Table, TableError
 
 ROOT = Path(__file__).resolve().parents[2] / "models"
 MODEL = registry.load(ROOT, "skin-check")
@@ -47,7 +49,7 @@ def measured(folder, frame, *, kind="parquet", files=1, **told):
         piece = frame.iloc[part]
         piece.to_parquet(names[-1]) if kind == "parquet" else piece.to_csv(names[-1], index=False)
     asked = {"attributes": ["skin_tone"], "window": WINDOW, "population": "a test", **told}
-    return evidence(Log.open(names), MODEL, created=date(2026, 10, 1), valid_days=90, **asked)
+    return evidence(Table.open(names), MODEL, created=date(2026, 10, 1), valid_days=90, **asked)
 
 
 def rates(made, attribute, metric):
@@ -128,7 +130,7 @@ def test_words_that_go_wrong_together_count_for_less(tmp_path):
     ],
 )
 def test_a_log_of_something_else_is_refused_in_one_line(tmp_path, change, said):
-    with pytest.raises(LogError, match=r"log-0\.parquet") as refused:
+    with pytest.raises(TableError, match=r"log-0\.parquet") as refused:
         measured(tmp_path, predictions().assign(**change))
     assert said in str(refused.value)
     assert "\n" not in str(refused.value)
@@ -136,25 +138,25 @@ def test_a_log_of_something_else_is_refused_in_one_line(tmp_path, change, said):
 
 @pytest.mark.parametrize("column", ["time", "digest", "skin_tone"])
 def test_a_column_that_is_missing_is_named(tmp_path, column):
-    with pytest.raises(LogError, match=f"has no column {column}"):
+    with pytest.raises(TableError, match=f"has no column {column}"):
         measured(tmp_path, predictions().drop(columns=column))
 
 
 def test_nothing_to_count_is_said(tmp_path):
-    with pytest.raises(LogError, match="has none of the columns prediction"):
+    with pytest.raises(TableError, match="has none of the columns prediction"):
         measured(tmp_path, predictions().drop(columns=["prediction", "label"]))
     hits = predictions().drop(columns=["prediction", "label"]).assign(hit=[0, 1] * 2000)
-    with pytest.raises(LogError, match="say what it counts"):
+    with pytest.raises(TableError, match="say what it counts"):
         measured(tmp_path, hits)
     assert rates(measured(tmp_path, hits, hit_metric="recall_at_10"), "skin_tone", "recall_at_10")
 
 
 def test_files_that_are_none_are_refused(tmp_path):
-    with pytest.raises(LogError, match=r"none\.parquet: does not exist"):
-        Log.open([tmp_path / "none.parquet"])
+    with pytest.raises(TableError, match=r"none\.parquet: does not exist"):
+        Table.open([tmp_path / "none.parquet"])
     (tmp_path / "bad.parquet").write_text("no")
-    with pytest.raises(LogError, match=r"bad\.parquet: cannot be read"):
-        Log.open([tmp_path / "bad.parquet"])
+    with pytest.raises(TableError, match=r"bad\.parquet: cannot be read"):
+        Table.open([tmp_path / "bad.parquet"])
     (tmp_path / "log.txt").write_text("no")
-    with pytest.raises(LogError, match=r"log\.txt: logs are all"):
-        Log.open([tmp_path / "log.txt"])
+    with pytest.raises(TableError, match=r"log\.txt: files are all"):
+        Table.open([tmp_path / "log.txt"])
