@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import multiprocessing
+import pkgutil
 import platform
 import socket
 from collections.abc import Callable, Iterable, Iterator
@@ -194,6 +195,8 @@ def _dask(address: str, told: Told) -> Iterator[On]:
                     f"PYTHONPATH=. .venv/bin/dask worker {address}"
                 )
             try:
+                # A worker that cannot import a piece would be asked for it for ever.
+                client.run(pkgutil.resolve_name, f"{__name__}:GIVEN")
                 yield On(partial(client.get_executor, pure=False), count, told, built())
             except KilledWorker as killed:
                 raise WorkersError(f"{address}: {killed}") from killed
