@@ -20,7 +20,6 @@ class Window:
 def head(
     kind: str,
     model: ModelVersion,
-    *,
     window: Window,
     population: str,
     created: date,

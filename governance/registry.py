@@ -210,9 +210,9 @@ def evidence_problems(root: Path, model: ModelVersion, day: date) -> Iterator[st
         except ContractError as error:
             yield from str(error).splitlines()
             continue
-        for problem in _unbound(content, model):
+        for problem in unbound(content, model):
             yield f"{place}: {problem}"
-        for problem in _out_of_date(content, day):
+        for problem in out_of_date(content, day):
             yield f"{place}: {problem}"
 
 
@@ -220,7 +220,7 @@ def _file(root: Path, model: ModelVersion) -> str:
     return shown(root / model.name / f"{model.version}.yaml")
 
 
-def _unbound(evidence: Mapping[str, Any], model: ModelVersion) -> Iterator[str]:
+def unbound(evidence: Mapping[str, Any], model: ModelVersion) -> Iterator[str]:
     meant = {"model": model.name, "version": model.version, "digest": model.digest}
     for key, value in meant.items():
         if evidence.get(key) != value:
@@ -228,7 +228,7 @@ def _unbound(evidence: Mapping[str, Any], model: ModelVersion) -> Iterator[str]:
             yield f"{key}: {said!r} is not {value!r}, as the version says; measure this version"
 
 
-def _out_of_date(evidence: Mapping[str, Any], day: date) -> Iterator[str]:
+def out_of_date(evidence: Mapping[str, Any], day: date) -> Iterator[str]:
     days: dict[str, date] = {}
     for key in ("created", "expires"):
         try:
