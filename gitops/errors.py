@@ -8,6 +8,8 @@ MENDABLE = (
     "forecasting.telemetry.demand.TelemetryError",
     "finops.billing.BillingError",
     "governance.tables.TableError",
+    "governance.explaining.ExplainError",
+    "governance.signing.SigningError",
     "forecasting.placement.tables.PlacementError",
     "finops.purchase_files.PurchaseError",
     "gitops.engine.EngineError",

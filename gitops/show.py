@@ -113,7 +113,8 @@ def verdict(result: Outcome, *, brief: bool = False) -> None:
         )
     elif not result.errors:
         console.print(
-            "[bold green]gate: passed[/bold green]" + (f", {len(advice)} notes" if advice else "")
+            "[bold green]gate: passed[/bold green]"
+            + (f", {notes_of(len(advice))}" if advice else "")
         )
     for finding in blocking:
         console.print(
@@ -124,6 +125,10 @@ def verdict(result: Outcome, *, brief: bool = False) -> None:
         console.print(
             Text.assemble("  · ", (finding.rule, "dim bold"), (f"  {finding.text}", "dim"))
         )
+
+
+def notes_of(count: int) -> str:
+    return "1 note" if count == 1 else f"{count} notes"
 
 
 def ticker() -> Line:

@@ -33,7 +33,7 @@ from forecasting.parallel import Workers
 from forecasting.telemetry.demand import Demand, Finding, services
 from stacks.records import Capacity, Floor, PlannerLimits, Stack
 
-MODEL = "pooled linear quantile stack 1"
+MODEL = "pooled linear quantile stack, adapted by series, 2"
 REPLAY_DAYS = 14
 HOURS_A_MONTH = 730
 STALE_HOURS = 24

@@ -10,7 +10,9 @@ from html import escape
 
 Coordinate = Callable[[float], str]
 WIDTH, HEIGHT = 860, 210
-LEFT, RIGHT, TOP, BOTTOM = 52, 10, 12, 26
+LEFT, RIGHT, TOP, BOTTOM = 52, 10, 18, 26
+LABEL = 56
+"""How wide the name of a day is."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +114,7 @@ def value_axis(frame: Frame, unit: str) -> Iterator[str]:
         y, value = frame.y(k * step), f"{k * step:g}"
         yield f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y}" y2="{y}"/>'
         yield f'<text class="tick" x="{LEFT - 6}" y="{y}" dy=".32em" text-anchor="end">{value}</text>'
-    yield f'<text class="tick" x="4" y="{TOP}" dy=".3em">{escape(unit)}</text>'
+    yield f'<text class="tick" x="4" y="{TOP - 9}" dy=".3em">{escape(unit)}</text>'
 
 
 def day_axis(frame: Frame, start: datetime) -> Iterator[str]:
@@ -121,7 +123,8 @@ def day_axis(frame: Frame, start: datetime) -> Iterator[str]:
         at = start + timedelta(hours=hour)
         if at.hour == 0:
             yield frame.upright(hour, "grid")
-            if at.weekday() in (0, 3) or frame.hours < 24 * 9:
+            fits = float(frame.x(hour)) < WIDTH - RIGHT - LABEL
+            if fits and (at.weekday() in (0, 3) or frame.hours < 24 * 9):
                 yield f'<text class="tick" x="{frame.x(hour)}" y="{HEIGHT - 8}">{at:%a %d %b}</text>'
 
 
