@@ -14,6 +14,7 @@ import lifecycle
 import privacy
 import provenance
 import quotas
+import reading
 import residency
 import settings
 import tagging
@@ -51,6 +52,7 @@ rules = (
     *kubernetes.rules(thresholds),
     *access.rules(),
 )
+reading.once()
 PolicyPack(
     "guardrails", gate.policies((*rules, *waiver_rules.rules(rules, exemptions)), exemptions)
 )
