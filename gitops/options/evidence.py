@@ -100,8 +100,9 @@ def measured_actions(actions: Commands) -> None:
 
     explain = action(
         "explain", "Measure what a model's answers hang on, and whether that is faithful and stable.",
-        "fairweather evidence explain skin-check --data build/lesions.npz --target y --segment 8x8 "
-        "--model examples.evidence_data:score --from 2026-09-01 --to 2026-09-30 --population 'all patients'",
+        "fairweather evidence explain skin-check --data build/lesions.npz --target see_a_doctor "
+        "--segment 8x8 --model examples.evidence.synthetic:score --from 2026-09-01 --to 2026-09-30 "
+        "--population 'all patients'",
     )  # fmt: skip
     of_a_version(explain)
     explain.add_argument(
