@@ -38,7 +38,8 @@ class Once:
 def once() -> None:
     """Read each message once a call, from now on in this process."""
     servicer = getattr(sdk, "_PolicyAnalyzerServicer", None)
-    reader, last = getattr(sdk, "json_format", None), getattr(sdk, "deserialize_properties", None)
+    reader: Any = getattr(sdk, "json_format", None)
+    last = getattr(sdk, "deserialize_properties", None)
     if servicer is None or last is None or not hasattr(reader, "MessageToDict"):
         return
     current = threading.local()
