@@ -59,6 +59,9 @@ def enlarge(file: Path, apps: int) -> None:
     config = content["config"]
     portfolio = config["fairweather:portfolio"]
     portfolio["budget"]["monthly_usd"] = 5_000_000
+    # Without a certificate a balancer speaks plain HTTP, and the gate says so.
+    certificates = portfolio["aws"]["certificate_arns"]
+    certificates["aws:eu-central-1"] = certificates["aws:us-east-1"]
     app = {
         **config["fairweather:apps"]["camera"],
         "regions": list(LOCATIONS),
