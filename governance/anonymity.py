@@ -31,17 +31,18 @@ def measured(
     Raises:
         TableError: a column is not there, or the dataset is empty.
     """
-    for column in (*quasi_identifiers, *([sensitive] if sensitive else [])):
+    wanted = [*quasi_identifiers, *([sensitive] if sensitive else [])]
+    for column in wanted:
         if column not in rows.columns:
             raise TableError(
                 f"{rows.place}: has no column {column}; it has {', '.join(rows.columns)}"
             )
     by = ", ".join(map(quoted, quasi_identifiers))
-    values = quoted(sensitive) if sensitive else "0"
-    shares = ", ".join(f"sum(n) FILTER (WHERE n < {k}) / sum(n)" for k in BELOW)
+    split = ", ".join(map(quoted, wanted))
+    shares = ", ".join(f"sum(n) FILTER (WHERE n < {size}) / sum(n)" for size in BELOW)
     [(k, count, diversity, *below)] = rows.ask(
-        f"SELECT min(n), sum(n), min(l), {shares} FROM (SELECT count(*) AS n, "  # noqa: S608
-        f"count(DISTINCT {values}) + (count(*) > count({values}))::INT AS l FROM data GROUP BY {by})"
+        f"SELECT min(n), sum(n), min(l), {shares} FROM (SELECT sum(m) AS n, count(*) AS l FROM "  # noqa: S608
+        f"(SELECT {by}, count(*) AS m FROM data GROUP BY {split}) GROUP BY {by})"
     )
     if k is None:
         raise TableError(f"{rows.place}: is empty; give the rows that the model learned from")

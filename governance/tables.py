@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pandas as pd
 
 from stacks.errors import shown
 
@@ -50,6 +51,14 @@ class Table:
     def place(self) -> str:
         more = f" and {len(self.files) - 1} more" if len(self.files) > 1 else ""
         return f"{shown(self.files[0])}{more}"
+
+    def frame(self) -> pd.DataFrame:
+        """All rows, in memory."""
+        try:
+            rows: pd.DataFrame = self.connection.table("data").df()
+        except duckdb.Error as error:
+            raise TableError(f"{self.place}: {str(error).splitlines()[0]}") from None
+        return rows
 
     def ask(self, query: str, *values: object) -> list[tuple[Any, ...]]:
         try:

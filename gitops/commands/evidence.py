@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 from gitops import show
 from gitops.errors import Refusal
@@ -173,37 +174,32 @@ def dataset_and_files(words: list[str]) -> tuple[str, list[Path]]:
 def rows(file: Path, target: str, features: str | None) -> tuple[Any, Any]:
     """The rows to explain and their target, of a table or of arrays (.npz).
 
-    Raises Refusal for files that are neither, and for names that are not in them.
+    Raises Refusal and TableError for files that are neither, and for names that are not in them.
     """
-    import numpy as np
-    import pandas as pd
+    from governance.tables import Table
 
-    suffix = file.name.removesuffix(".gz").rpartition(".")[2]
-    arrays: Any
-    try:
-        if suffix == "npz":
-            with np.load(file, allow_pickle=False) as stored:
-                arrays = {name: stored[name] for name in stored.files}
-        elif suffix == "parquet":
-            arrays = pd.read_parquet(file)
-        elif suffix == "csv":
-            arrays = pd.read_csv(file)
-        else:
-            raise Refusal(f"{shown(file)}: give a table (.parquet, .csv) or arrays (.npz)")
-    except (ValueError, OSError) as error:
-        if isinstance(error, FileNotFoundError):
-            raise
-        raise Refusal(f"{shown(file)}: cannot be read: {str(error).splitlines()[0]}") from None
-    names = list(map(str, arrays))
+    stored = arrays(file) if file.suffix == ".npz" else Table.open([file]).frame()
+    names = list(map(str, stored))
     wanted = features.split(",") if features else [name for name in names if name != target]
     for name in (target, *wanted):
         if name not in names:
             raise Refusal(f"{shown(file)}: has no {name}; {nearest(name, names, 'names')}")
-    if suffix != "npz":
-        return arrays[wanted], arrays[target].to_numpy()
+    if not isinstance(stored, dict):
+        return stored[wanted], stored[target].to_numpy()
     if len(wanted) != 1:
-        raise Refusal(f"{shown(file)}: holds {', '.join(names)}; name one with --features")
-    return arrays[wanted[0]], arrays[target]
+        raise Refusal(f"{shown(file)}: holds {', '.join(wanted)}; name one with --features")
+    return stored[wanted[0]], stored[target]
+
+
+def arrays(file: Path) -> dict[str, Any]:
+    """By name; pickled objects are not read."""
+    import numpy as np
+
+    try:
+        with np.load(file, allow_pickle=False) as stored:
+            return {name: stored[name] for name in stored.files}
+    except (ValueError, BadZipFile) as error:
+        raise Refusal(f"{shown(file)}: cannot be read: {str(error).splitlines()[0]}") from None
 
 
 def scores(name: str) -> Any:

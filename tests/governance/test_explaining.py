@@ -14,7 +14,7 @@ WEIGHTS = {"a": 4.0, "b": 0.0, "c": 2.0, "d": 1.0, "e": 3.0, "f": 0.5, "g": 0.25
 ORDER = sorted(WEIGHTS, key=lambda name: -WEIGHTS[name])
 
 
-def table(rows=2000, seed=1):
+def table(rows=1000, seed=1):
     rng = np.random.default_rng(seed)
     return pd.DataFrame({name: rng.normal(size=rows) for name in WEIGHTS})
 
@@ -51,7 +51,7 @@ def test_a_linear_model_is_explained_in_the_order_of_its_weights(method, two_val
 def test_what_a_model_without_reasons_is_said_to_hang_on_is_not_said_again(method):
     data = table()
     target = noisy(data)
-    stable = [explained(coin, data, target, method=method, seed=at).stability for at in range(5)]
+    stable = [explained(coin, data, target, method=method, seed=at).stability for at in range(3)]
     faithful = [
         explained(coin, data, target, method=method, seed=at).faithfulness for at in range(5)
     ]
@@ -67,7 +67,7 @@ def test_a_model_that_always_says_the_same_has_no_reasons():
 
 
 def test_importances_are_those_of_scikit_learn():
-    data = table(4000)
+    data = table(3000)
     target = noisy(data)
     model = LinearRegression().fit(data, target)
     theirs = permutation_importance(model, data, target, n_repeats=10, random_state=3)
