@@ -17,6 +17,7 @@ import quotas
 import reading
 import residency
 import settings
+import sight
 import tagging
 import waiver_rules
 import waivers
@@ -46,6 +47,7 @@ rules = (
     *residency.rules(thresholds),
     *lifecycle.rules(),
     *claims.rules(),
+    *sight.rules(thresholds),
     *cost.rules(thresholds, book),
     *aws.rules(),
     *google.rules(),

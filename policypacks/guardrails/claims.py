@@ -94,6 +94,12 @@ def _model(resource: Resource, declared: Declared) -> Iterator[Finding]:
         None,
     )
     if model is None:
+        for digest in _digests(resource):
+            yield Finding(
+                f"{resource.name} loads weights {digest} outside a component that shows evidence of them; "
+                "serve the model by one.",
+                resource.urn,
+            )
         return
     for image in images(resource):
         if image not in UNKNOWNS and image != model.get("image"):

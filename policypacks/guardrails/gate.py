@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime
 from typing import Any, Literal
 
 import pulumi_policy
-from pricing.declared import UNKNOWN, UNKNOWNS, Declared, Resource
+from pricing.declared import UNKNOWN, UNKNOWNS, Declared, Resource, canonical
 from pulumi_policy import (
     EnforcementLevel,
     Policy,
@@ -147,7 +147,7 @@ def policies(rules: Sequence[Rule], waivers: Sequence[Waiver]) -> list[Policy]:
 
 def _resource_policy(rule: ResourceRule, waivers: Sequence[Waiver], session: Session) -> Policy:
     def validate(args: ResourceValidationArgs, report: ReportViolation) -> None:
-        if not rule.concerns(args.resource_type):
+        if not rule.concerns(canonical(args.resource_type)):
             return
         for message in rule.check(session.resource(rule, args)):
             if not waived(waivers, rule.name, args.urn, today()):
@@ -181,9 +181,8 @@ def told(rule: Rule) -> dict[str, Any]:
 def resource_of(args: ResourceValidationArgs) -> Resource:
     """One resource as the engine offers it: its inputs."""
     provider = args.provider.urn if args.provider else ""
-    return Resource(
-        args.urn, args.resource_type, bare(args.props), provider=f"{provider}::" if provider else ""
-    )
+    kind, inputs = canonical(args.resource_type), bare(args.props)
+    return Resource(args.urn, kind, inputs, provider=f"{provider}::" if provider else "")
 
 
 def declared_of(args: StackValidationArgs, asked: Mapping[str, Mapping[str, Any]]) -> Declared:
@@ -201,7 +200,8 @@ def declared_of(args: StackValidationArgs, asked: Mapping[str, Mapping[str, Any]
         provider = f"{one.provider.urn}::" if one.provider else ""
         told = {key: value for key, value in bare(one.props).items() if value != UNKNOWN}
         inputs = {**asked.get(one.urn, {}), **told}
-        found.append(Resource(one.urn, one.resource_type, inputs, parent, needs, provider))
+        kind = canonical(one.resource_type)
+        found.append(Resource(one.urn, kind, inputs, parent, needs, provider))
     return Declared(found)
 
 

@@ -16,6 +16,8 @@ POD_TEMPLATES = {
     "StatefulSet": "spec.template.spec",
     "DaemonSet": "spec.template.spec",
     "ReplicaSet": "spec.template.spec",
+    "ReplicationController": "spec.template.spec",
+    "PodTemplate": "template.spec",
     "Job": "spec.template.spec",
     "CronJob": "spec.jobTemplate.spec.template.spec",
     "Pod": "spec",
@@ -24,6 +26,7 @@ LISTS = {
     "gcp:cloudrunv2/service:Service": ("template.containers",),
     "gcp:cloudrunv2/job:Job": ("template.template.containers",),
     "gcp:cloudrun/service:Service": ("template.spec.containers",),
+    "aws:sagemaker/model:Model": ("containers",),
 }
 
 
@@ -62,6 +65,8 @@ def images(resource: Resource) -> list[str]:
     if resource.type == "aws:lambda/function:Function":
         image = resource.get("imageUri")
         return [str(image)] if image is not None else []
+    if resource.get("primaryContainer.image"):  # of a SageMaker model
+        return [str(resource.get("primaryContainer.image"))]
     if resource.type == "aws:ecs/taskDefinition:TaskDefinition":
         return _of_ecs(resource.get("containerDefinitions"))
     paths: tuple[str, ...] | None = LISTS.get(resource.type)

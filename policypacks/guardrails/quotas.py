@@ -10,21 +10,35 @@ from typing import Any
 from gate import Finding, ResourceRule, Rule, StackRule
 from pricing.capacity import Fleet, fleets
 from pricing.declared import UNKNOWNS, Declared, Resource
+from security.expect import ABSENT, values
 from settings import Thresholds
 
+OVERRIDES = "mixedInstancesPolicy.launchTemplate.overrides.*"
 PATHS: Mapping[str, tuple[str, ...]] = {
     "aws:eks/nodeGroup:NodeGroup": ("instanceTypes",),
-    "aws:ec2/launchTemplate:LaunchTemplate": ("instanceType",),
+    "aws:ec2/launchTemplate:LaunchTemplate": ("instanceType", "instanceRequirements"),
+    "aws:autoscaling/group:Group": (f"{OVERRIDES}.instanceType", f"{OVERRIDES}.instanceRequirements"),
+    "aws:ec2/fleet:Fleet": tuple(
+        f"launchTemplateConfig.overrides.*.{key}" for key in ("instanceType", "instanceRequirements")
+    ),
+    "aws:ec2/spotFleetRequest:SpotFleetRequest": (
+        "launchSpecifications.*.instanceType", "launchTemplateConfigs.*.overrides.*.instanceType",
+        "launchTemplateConfigs.*.overrides.*.instanceRequirements",
+    ),
+    "aws:batch/computeEnvironment:ComputeEnvironment": ("computeResources.instanceTypes",),
+    "aws:sagemaker/endpointConfiguration:EndpointConfiguration": ("productionVariants.*.instanceType",),
+    "aws:sagemaker/notebookInstance:NotebookInstance": ("instanceType",),
     "aws:ec2/launchConfiguration:LaunchConfiguration": ("instanceType",),
     "aws:ec2/instance:Instance": ("instanceType",),
     "aws:ec2/spotInstanceRequest:SpotInstanceRequest": ("instanceType",),
     "aws:ec2/capacityReservation:CapacityReservation": ("instanceType",),
     "gcp:compute/instance:Instance": ("machineType",),
     "gcp:compute/instanceTemplate:InstanceTemplate": ("machineType",),
+    "gcp:compute/regionInstanceTemplate:RegionInstanceTemplate": ("machineType",),
     "gcp:container/nodePool:NodePool": ("nodeConfig.machineType",),
-    "gcp:container/cluster:Cluster": ("nodeConfig.machineType",),
-}
-"""Properties that name machines."""
+    "gcp:container/cluster:Cluster": ("nodeConfig.machineType", "nodePools.*.nodeConfig.machineType"),
+}  # fmt: skip
+"""Properties that name machines, or what any machine has to have: `*` is every item of a list."""
 BUDGET = "fairweather:index:AppBudget"
 """The component that stands for an app as a whole."""
 KARPENTER = "kubernetes:karpenter.sh/v1:NodePool"
@@ -74,14 +88,18 @@ def machines(resource: Resource) -> list[str]:
             and item.get("operator") == "In"
             for value in item.get("values") or ()
         ]
-    found: list[Any] = [resource.get(path) for path in PATHS.get(resource.type, ())]
-    found += [
-        item.get("instanceType")
-        for item in resource.items("mixedInstancesPolicy.launchTemplate.overrides")
-        if isinstance(item, Mapping)
+    found = [
+        value for path in PATHS.get(resource.type, ()) for value in values(resource.inputs, path)
     ]
     flat = [inner for item in found for inner in (item if isinstance(item, list) else [item])]
-    return [str(machine).rsplit("/", 1)[-1] for machine in flat if machine]
+    return [_machine(item) for item in flat if item and item is not ABSENT]
+
+
+def _machine(said: Any) -> str:
+    """The type by its plain name: without the URL that Google puts before it, and SageMaker's `ml.`."""
+    if isinstance(said, Mapping):
+        return "any machine with what instanceRequirements ask for"
+    return str(said).rsplit("/", 1)[-1].removeprefix("ml.")
 
 
 def too_many(declared: Declared, thresholds: Thresholds) -> Iterator[Finding]:

@@ -16,8 +16,10 @@ GLOBAL = ("aws:budgets/", "aws:iam/", "aws:route53/", "gcp:billing/")
 COPIES = {
     "aws:dynamodb/table:Table": "replicas",
     "aws:secretsmanager/secret:Secret": "replicas",
+    "gcp:secretmanager/secret:Secret": "replication.userManaged.replicas",
 }
-"""Lists of other regions that a resource copies itself to, each with a regionName or region."""
+"""Lists of other regions that a resource copies itself to."""
+COPY_KEYS = ("regionName", "region", "location")
 
 
 def rules(thresholds: Thresholds) -> tuple[Rule, ...]:
@@ -74,13 +76,12 @@ def _class_of(resource: Resource, declared: Declared, classes: Mapping[str, str]
 
 def places(resource: Resource, declared: Declared) -> Iterator[str]:
     """Where it is, and where it copies itself to."""
-    if resource.type in CDN_TYPES:
+    if resource.type in CDN_TYPES or str(resource.get("enableCdn")).lower() == "true":
         yield CDN
         return
     own = declared.location(resource)
     if own is not None:
         yield own
-    for copy in resource.items(COPIES.get(resource.type, "")) if resource.type in COPIES else ():
-        region = copy.get("regionName") or copy.get("region") if isinstance(copy, Mapping) else None
-        if isinstance(region, str):
-            yield f"{resource.cloud}:{region}"
+    for copy in resource.items(COPIES[resource.type]) if resource.type in COPIES else ():
+        said = [copy.get(key) for key in COPY_KEYS] if isinstance(copy, Mapping) else []
+        yield from (f"{resource.cloud}:{region}" for region in said if isinstance(region, str))

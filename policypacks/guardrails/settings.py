@@ -78,7 +78,7 @@ class Node:
         return str(self.value)
 
     def day(self) -> date:
-        if not isinstance(self.value, date):
+        if type(self.value) is not date:  # a time of day is a date too
             raise self.wrong("should be a day such as 2026-12-31; correct it")
         return self.value
 
@@ -155,6 +155,8 @@ class Thresholds:
     machines: Mapping[str, tuple[str, ...]]
     registries: tuple[str, ...]
     """Where images may come from, with wildcards."""
+    charts: tuple[str, ...]
+    """Helm charts that may be installed, `repository/chart`, with wildcards."""
     residency: Mapping[str, tuple[str, ...]]
     """Where data of a class may be, by the beginnings of places, and `cdn`; other classes may be anywhere."""
     gpus_default: float
@@ -170,7 +172,7 @@ class Thresholds:
 def thresholds(file: Path) -> Thresholds:
     """The thresholds of the pack. Raises SettingsError."""
     root = read(file).fields(
-        "tags", "budget", "machines", "registries", "residency", "gpus", "fairness", "explanation", "privacy",
+        "tags", "budget", "machines", "registries", "charts", "residency", "gpus", "fairness", "explanation", "privacy",
     )  # fmt: skip
     tags = root["tags"].fields("required")
     budget = root["budget"].fields("undeclared_usd", "unpriced_machines")
@@ -185,6 +187,7 @@ def thresholds(file: Path) -> Thresholds:
             cloud: node.words() for cloud, node in root["machines"].fields("aws", "gcp").items()
         },
         registries=root["registries"].words(),
+        charts=root["charts"].words(),
         residency={kind: node.words() for kind, node in root["residency"].mapping().items()},
         gpus_default=gpus["app"].number(0),
         gpus_by_app={app: node.number(0) for app, node in apps.items()},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from gate import ResourceRule, Rule
 from pricing.declared import Resource
@@ -46,7 +47,7 @@ def lacking(resource: Resource, required: tuple[str, ...]) -> Iterator[str]:
     if found.state != "taggable":
         return
     keys = [key_on(resource.cloud, key) for key in required]
-    absent = [key for key in keys if not str(found.tags.get(key) or "").strip()]
+    absent = [key for key in keys if not _says_something(found.tags.get(key))]
     if absent:
         alike = {key.lower(): key for key in found.tags}
         cased = [
@@ -55,6 +56,11 @@ def lacking(resource: Resource, required: tuple[str, ...]) -> Iterator[str]:
         hint = f" ({'; '.join(cased)})" if cased else ""
         measured = f"{resource.name} lacks {', '.join(absent)}{hint}"
         yield f"{measured} of {len(keys)} required; set them under `{found.where}`."
+
+
+def _says_something(value: Any) -> bool:
+    """Blanks, and letters that nobody sees, say nothing."""
+    return value is not None and any(map(str.isalnum, str(value)))
 
 
 def unowned(resource: Resource) -> Iterator[str]:

@@ -13,6 +13,10 @@ from settings import Node, read
 
 LONGEST = timedelta(days=90)
 WHOLE_STACK = "stack"
+NAMED = re.compile(r"::[^:]*[A-Za-z0-9]{3}[^:]*$")
+"""At least three letters of the name."""
+TYPED = re.compile(r"[:$*][\w.-]+:[\w./-]+:\w+::\*$")
+"""A whole type, such as `*::aws:s3/bucket:Bucket::*`."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +25,10 @@ class Waiver:
 
     rule: str
     urn: str
-    """A glob over URNs; `*` matches anything, `?` one character. `stack` is for the whole stack."""
+    """A glob over URNs; `*` matches anything, `?` one character. `stack` is for the whole stack.
+
+    What stands after its last `::` has to match the resource's name, and not the stack or project before it.
+    """
     owner: str
     reason: str
     expires: date
@@ -29,7 +36,14 @@ class Waiver:
     place: str
 
     def covers(self, rule: str, urn: str) -> bool:
-        return self.rule == rule and fnmatchcase(urn or WHOLE_STACK, self.urn)
+        urn = urn or WHOLE_STACK
+        name, wanted = urn.rpartition("::")[2], self.urn.rpartition("::")[2]
+        return self.rule == rule and _matches(urn, self.urn) and _matches(name, wanted)
+
+
+def _matches(text: str, pattern: str) -> bool:
+    """Brackets are themselves: a class of letters could be all of them."""
+    return fnmatchcase(text, pattern.replace("[", "[[]"))
 
 
 def load(file: Path) -> tuple[Waiver, ...]:
@@ -41,10 +55,10 @@ def load(file: Path) -> tuple[Waiver, ...]:
 def _waiver(node: Node) -> Waiver:
     found = node.fields("rule", "urn", "owner", "reason", "expires")
     pattern = found["urn"].text()
-    if not re.search(r"[A-Za-z0-9]{3}", pattern):
-        raise found["urn"].wrong(
-            "covers everything; name the resources, such as '*::legacy-bucket'"
-        )
+    if pattern != WHOLE_STACK and not (NAMED.search(pattern) or TYPED.search(pattern)):
+        raise found["urn"].wrong("covers too much; name the resources, such as '*::legacy-bucket'")
+    if found["rule"].text().startswith("waivers-are-"):
+        raise found["rule"].wrong("cannot be waived; mend the waivers")
     return Waiver(
         rule=found["rule"].text(),
         urn=pattern,

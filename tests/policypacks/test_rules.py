@@ -427,14 +427,14 @@ ABOUT = "owner: b, reason: c"
         ),
         (
             f"waivers:\n- {{rule: a, urn: '*', {ABOUT}, expires: 2026-01-01}}",
-            "2: waivers[0].urn: covers everything",
+            "2: waivers[0].urn: covers too much",
         ),
         (
             "waivers:\n- {rule: a, urn: '*::l', owner: '', reason: c, expires: 2026-01-01}",
             "2: waivers[0].urn: covers",
         ),
         (
-            "waivers:\n- {rule: a, urn: log, owner: '', reason: c, expires: 2026-01-01}",
+            "waivers:\n- {rule: a, urn: '*::logs', owner: '', reason: c, expires: 2026-01-01}",
             "2: waivers[0].owner: should be",
         ),
         (
@@ -501,7 +501,7 @@ def test_a_waiver_is_read_with_its_place(tmp_path):
         (
             "tags:",
             "labels:",
-            "labels: is not a key here; use tags, budget, machines, registries, residency, gpus, fairness",
+            "labels: is not a key here; use tags, budget, machines, registries, charts, residency, gpus, fairness",
         ),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -22,9 +23,30 @@ UNKNOWNS = frozenset(
         "dd056dcd-154b-4c76-9bd3-c8f88648b5ff",
     }
 )
+INGRESS = "kubernetes:networking.k8s.io/v1:Ingress"
 SIGNATURE = "4dabf18193072939515e22adb298388d"
 SECRET = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 - a mark in the engine's protocol
 OUTPUT = "d0e6a833031e9bbcd3f4e8bde6ca49a4"
+
+
+OLDER = re.compile(
+    r"kubernetes:(apps|batch|extensions|networking\.k8s\.io|rbac\.authorization\.k8s\.io|karpenter\.sh)"
+    r"/v\d+(alpha|beta)\d+:"
+)
+
+
+def canonical(kind: str) -> str:
+    """One type for what Kubernetes knows under several: `v1:Service`, `v1beta1`, and patches of an object.
+
+    A patch sets fields of an object that is already there, so its fields are judged as the object's own.
+    """
+    if not kind.startswith("kubernetes:"):
+        return kind
+    kind = kind.replace("kubernetes:v1:", "kubernetes:core/v1:", 1)
+    kind = OLDER.sub(r"kubernetes:\1/v1:", kind).replace(
+        "kubernetes:extensions/v1:Ingress", INGRESS
+    )
+    return kind.removesuffix("Patch")
 
 
 def is_unknown(value: Any) -> bool:
@@ -143,7 +165,7 @@ def of_preview(states: Iterable[Mapping[str, Any]]) -> Declared:
         found.append(
             Resource(
                 urn=state["urn"],
-                type=state["type"],
+                type=canonical(state["type"]),
                 inputs=inputs,
                 parent=state.get("parent") or "",
                 needs={key: tuple(urns or ()) for key, urns in needs.items()},

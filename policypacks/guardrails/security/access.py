@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from gate import ResourceRule, Rule
 from pricing.declared import Resource, is_unknown
 
-from security.expect import expect
+from security.expect import ABSENT, expect, values, world
 from security.kubernetes import containers, pod_of
 
 IDENTITY_POLICIES = {
@@ -18,10 +18,22 @@ IDENTITY_POLICIES = {
     "aws:iam/rolePolicy:RolePolicy": "policy",
     "aws:iam/userPolicy:UserPolicy": "policy",
     "aws:iam/groupPolicy:GroupPolicy": "policy",
+    "aws:iam/role:Role": "inlinePolicies.*.policy",
+    "aws:ssoadmin/permissionSetInlinePolicy:PermissionSetInlinePolicy": "inlinePolicy",
 }
+"""Where policies of who may do what stand."""
 RESOURCE_POLICIES = {
     "aws:iam/role:Role": "assumeRolePolicy",
+    "aws:s3/bucket:Bucket": "policy",
+    "aws:s3/bucketV2:BucketV2": "policy",
     "aws:s3/bucketPolicy:BucketPolicy": "policy",
+    "aws:s3/accessPoint:AccessPoint": "policy",
+    "aws:efs/fileSystemPolicy:FileSystemPolicy": "policy",
+    "aws:sns/topic:Topic": "policy",
+    "aws:kms/externalKey:ExternalKey": "policy",
+    "aws:kms/keyPolicy:KeyPolicy": "policy",
+    "aws:dynamodb/resourcePolicy:ResourcePolicy": "policy",
+    "aws:secretsmanager/secret:Secret": "policy",
     "aws:sqs/queue:Queue": "policy",
     "aws:sqs/queuePolicy:QueuePolicy": "policy",
     "aws:sns/topicPolicy:TopicPolicy": "policy",
@@ -41,6 +53,31 @@ TOO_MUCH = re.compile(r":aws:policy/(?:.*/)?(AdministratorAccess|PowerUserAccess
 MEMBERS = re.compile(r"^gcp:.*(IAMMember|IAMBinding|IamMember|IamBinding)$")
 BASIC_ROLES = frozenset({"roles/owner", "roles/editor", "roles/iam.securityAdmin"})
 EVERYBODY = frozenset({"allUsers", "allAuthenticatedUsers"})
+GOOGLE_ACL = re.compile(r"^gcp:storage/.*(ACL|AccessControl)$")
+GOOGLE_POLICY = re.compile(r"^gcp:.*(IAMPolicy|IamPolicy)$")
+KUBERNETES_EVERYBODY = frozenset(
+    {
+        "system:anonymous",
+        "system:unauthenticated",
+        "system:authenticated",
+        "system:serviceaccounts",
+        "system:masters",
+    }
+)
+ALL_RESOURCES = re.compile(r"[*?]+|arn:[^:]*(:[^:]*){0,3}:[*?]+")
+"""`*`, or an ARN whose part that names something is a wildcard."""
+SAYS_NOT_WHO = frozenset(
+    {
+        "aws:securetransport",
+        "aws:currenttime",
+        "aws:epochtime",
+        "aws:useragent",
+        "aws:referer",
+        "s3:tlsversion",
+        "aws:requestedregion",
+    }
+)
+"""Keys of conditions that anybody can meet."""
 ROLES = (
     "kubernetes:rbac.authorization.k8s.io/v1:Role",
     "kubernetes:rbac.authorization.k8s.io/v1:ClusterRole",
@@ -60,6 +97,8 @@ NO_SECRET = re.compile(r"^(arn:|projects/|https?://|/|vault:|sm://)|(_FILE|_ARN|
 ENVIRONMENTS = {
     "aws:lambda/function:Function": "environment.variables",
     "gcp:cloudfunctionsv2/function:Function": "serviceConfig.environmentVariables",
+    "gcp:cloudfunctions/function:Function": "environmentVariables",
+    "aws:sagemaker/model:Model": "primaryContainer.environment",
 }
 ME = __name__
 
@@ -145,9 +184,42 @@ def statements(document: Any) -> list[Mapping[str, Any]]:
             document = json.loads(document)
         except ValueError:
             return []
-    found = document.get("Statement") if isinstance(document, Mapping) else None
+    found = _lower(document).get("statement") if isinstance(document, Mapping) else None
     listed = found if isinstance(found, list) else [found]
-    return [one for one in listed if isinstance(one, Mapping)]
+    return [_lower(one) for one in listed if isinstance(one, Mapping)]
+
+
+def _lower(found: Mapping[str, Any]) -> dict[str, Any]:
+    """Whatever the case of its keys."""
+    return {str(key).lower(): value for key, value in found.items()}
+
+
+def _allowing(resource: Resource, path: str) -> Iterator[Mapping[str, Any]]:
+    """Statements that allow something, by keys in lower case."""
+    for document in values(resource.inputs, path):
+        for one in statements(None if document is ABSENT else document):
+            if str(one.get("effect")).lower() == "allow":
+                yield one
+
+
+def _narrows(condition: Any) -> bool:
+    """Whether a condition says who, or from where; one that anybody can meet does not."""
+    if is_unknown(condition):
+        return True
+    for operator, tests in condition.items() if isinstance(condition, Mapping) else ():
+        if "not" in str(operator).lower() or str(operator).lower() == "null":
+            continue
+        for key, wanted in tests.items() if isinstance(tests, Mapping) else ():
+            words = _words(wanted)
+            wild = not words or any(not word.strip("*?") for word in words) or world(words)
+            if not wild and str(key).lower() not in SAYS_NOT_WHO:
+                return True
+    return False
+
+
+def _whole_service(action: str) -> bool:
+    """`*`, `iam:*`, `?*:*`: nothing of the action itself is named."""
+    return not action.rpartition(":")[2].strip("*?")
 
 
 def _words(value: Any) -> list[str]:
@@ -156,16 +228,17 @@ def _words(value: Any) -> list[str]:
 
 
 def sweeping(resource: Resource) -> Iterator[str]:
-    for one in statements(resource.get(IDENTITY_POLICIES[resource.type])):
-        if one.get("Effect") != "Allow":
-            continue
-        everywhere = "*" in _words(one.get("Resource")) and not one.get("Condition")
+    for one in _allowing(resource, IDENTITY_POLICIES[resource.type]):
+        everything = any(map(ALL_RESOURCES.fullmatch, _words(one.get("resource"))))
+        everywhere = everything and not _narrows(one.get("condition"))
         wild = [
-            a for a in _words(one.get("Action")) if a == "*" or (a.endswith(":*") and everywhere)
+            action
+            for action in _words(one.get("action"))
+            if _whole_service(action) and (everywhere or not action.partition(":")[0].strip("*?"))
         ]
-        if one.get("NotAction") is not None and everywhere:
+        if one.get("notaction") is not None and everywhere:
             wild.append("everything but a list")
-        if one.get("NotResource") is not None:
+        if one.get("notresource") is not None:
             wild.append("all resources but a list")
         if wild:
             where = "on all resources" if everywhere else "there"
@@ -182,23 +255,52 @@ def trusting(resource: Resource) -> Iterator[str]:
         if resource.get("principal") == "*" and not source:
             yield f"{resource.name} lets everybody call a function; name the caller."
         return
-    for one in statements(resource.get(RESOURCE_POLICIES[resource.type])):
-        if one.get("Effect") != "Allow" or one.get("Condition"):
+    for one in _allowing(resource, RESOURCE_POLICIES[resource.type]):
+        if _narrows(one.get("condition")):
             continue
-        principal = one.get("Principal")
+        principal = one.get("principal")
         named = principal.values() if isinstance(principal, Mapping) else [principal]
         everybody = any("*" in _words(value) for value in named)
-        if everybody or one.get("NotPrincipal") is not None:
+        if everybody or one.get("notprincipal") is not None:
             yield f"{resource.name} trusts everybody without a condition; name who is trusted."
-        if isinstance(principal, Mapping) and principal.get("Federated") is not None:
-            yield f"{resource.name} trusts every token of {principal['Federated']}; add a condition on its subject."
+        federated = _lower(principal).get("federated") if isinstance(principal, Mapping) else None
+        if federated is not None:
+            yield f"{resource.name} trusts every token of {federated}; add a condition on its subject."
 
 
 def broad_grant(resource: Resource) -> Iterator[str]:
+    if GOOGLE_ACL.match(resource.type):
+        said = [
+            resource.get("entity"),
+            resource.get("predefinedAcl"),
+            *resource.items("roleEntities"),
+        ]
+        if any(
+            re.search(r"all(Authenticated)?Users|public|^authenticatedRead", str(one))
+            for one in said
+        ):
+            yield f"{resource.name} opens a bucket to everybody; name who may read it."
+    if GOOGLE_POLICY.match(resource.type):
+        for grant in _bindings(resource.get("policyData")):
+            yield from _broad(resource, str(grant.get("role")), _words(grant.get("members")))
     if not MEMBERS.match(resource.type):
         return
     role = str(resource.get("role"))
     members = [str(resource.get("member")), *map(str, resource.items("members"))]
+    yield from _broad(resource, role, members)
+
+
+def _bindings(policy: Any) -> list[Mapping[str, Any]]:
+    """The grants of an IAM policy as Google writes it."""
+    try:
+        found = json.loads(policy) if isinstance(policy, str) and not is_unknown(policy) else {}
+    except ValueError:
+        return []
+    listed = found.get("bindings") if isinstance(found, Mapping) else None
+    return [one for one in listed if isinstance(one, Mapping)] if isinstance(listed, list) else []
+
+
+def _broad(resource: Resource, role: str, members: Iterable[str]) -> Iterator[str]:
     if role in BASIC_ROLES:
         yield f"{resource.name} grants {role}; grant a role of one service."
     for member in EVERYBODY.intersection(members):
@@ -222,7 +324,7 @@ def bound(resource: Resource) -> Iterator[str]:
         yield f"{resource.name} makes somebody cluster-admin; bind a role that names what is needed."
     for subject in resource.items("subjects"):
         name = str(subject.get("name")) if isinstance(subject, Mapping) else ""
-        if name in {"system:anonymous", "system:unauthenticated", "system:authenticated"}:
+        if name in KUBERNETES_EVERYBODY:
             yield f"{resource.name} binds a role to {name}; name a subject."
 
 
@@ -248,8 +350,8 @@ def environment(resource: Resource) -> Iterator[tuple[str, Any]]:
     pod = pod_of(resource)
     listed = list(containers(pod)) if pod is not None else []
     key = "env"
-    if resource.type in {"gcp:cloudrunv2/service:Service", "gcp:cloudrunv2/job:Job"}:
-        paths = ("template.containers", "template.template.containers")
+    if resource.type.startswith(("gcp:cloudrun/", "gcp:cloudrunv2/")):
+        paths = ("template.containers", "template.template.containers", "template.spec.containers")
         listed = [one for path in paths for one in resource.items(path) if isinstance(one, Mapping)]
         key = "envs"
     if resource.type == "aws:ecs/taskDefinition:TaskDefinition":

@@ -8,15 +8,15 @@ from typing import Any
 from gate import ResourceRule, Rule
 from pricing.declared import UNKNOWNS, Resource, is_unknown
 
-from security.expect import absent_or, expect, one_of, there, values
+from security.expect import absent_or, expect, one_of, there, values, world
 
-EVERYWHERE = frozenset({"0.0.0.0/0", "::/0"})
 OPEN_PORTS = frozenset({443, 80})
 """What the whole internet may reach."""
-GROUP, GROUP_RULE = (
+GROUPS = (
     "aws:ec2/securityGroup:SecurityGroup",
-    "aws:ec2/securityGroupRule:SecurityGroupRule",
+    "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup",
 )
+GROUP_RULE = "aws:ec2/securityGroupRule:SecurityGroupRule"
 INGRESS_RULE = "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"
 LISTENER = "aws:lb/listener:Listener"
 DISTRIBUTION = "aws:cloudfront/distribution:Distribution"
@@ -31,7 +31,13 @@ WITH_ACL = (
     "aws:s3/bucketAcl:BucketAcl",
     "aws:s3/bucketAclV2:BucketAclV2",
 )
+PRIVATE_ACLS = (
+    "private", "log-delivery-write", "bucket-owner-full-control", "bucket-owner-read", "",
+    "http://acs.amazonaws.com/groups/s3/LogDelivery",
+)  # fmt: skip
+"""Canned ACLs, and groups that may be granted something."""
 MODERN_TLS = ("ELBSecurityPolicy-TLS13-", "ELBSecurityPolicy-FS-1-2-", "ELBSecurityPolicy-TLS-1-2-")
+DISKS = ("rootBlockDevice.encrypted", "ebsBlockDevices?.*.encrypted")
 ME = __name__
 
 
@@ -57,8 +63,8 @@ def storage() -> tuple[Rule, ...]:
         expect(
             "buckets-are-not-public-by-acl",
             "No bucket has an ACL that opens it to everybody.",
-            dict.fromkeys(WITH_ACL, ("acl",)),
-            absent_or(one_of("private", "log-delivery-write", "bucket-owner-full-control", "bucket-owner-read")),
+            dict.fromkeys(WITH_ACL, ("acl", "grants?.*.uri", "accessControlPolicy?.grants?.*.grantee?.uri")),
+            absent_or(one_of(*PRIVATE_ACLS)),
             "is open to more than its owner",
             "remove the ACL and grant access by a policy",
             subject=ME, severity="critical",
@@ -70,7 +76,9 @@ def storage() -> tuple[Rule, ...]:
             {
                 "aws:ebs/volume:Volume": ("encrypted",),
                 "aws:ec2/launchTemplate:LaunchTemplate": ("blockDeviceMappings.*.ebs.encrypted",),
-                "aws:ec2/instance:Instance": ("rootBlockDevice.encrypted",),
+                "aws:ec2/instance:Instance": DISKS,
+                "aws:ec2/spotInstanceRequest:SpotInstanceRequest": DISKS,
+                "aws:ec2/launchConfiguration:LaunchConfiguration": DISKS,
                 "kubernetes:karpenter.k8s.aws/v1:EC2NodeClass": ("spec.blockDeviceMappings.*.ebs.encrypted",),
             },
             one_of(True),
@@ -161,6 +169,8 @@ def machines() -> tuple[Rule, ...]:
             {
                 "aws:ec2/launchTemplate:LaunchTemplate": ("metadataOptions.httpTokens",),
                 "aws:ec2/instance:Instance": ("metadataOptions.httpTokens",),
+                "aws:ec2/spotInstanceRequest:SpotInstanceRequest": ("metadataOptions.httpTokens",),
+                "aws:ec2/launchConfiguration:LaunchConfiguration": ("metadataOptions.httpTokens",),
                 "kubernetes:karpenter.k8s.aws/v1:EC2NodeClass": ("spec.metadataOptions.httpTokens",),
             },
             one_of("required"),
@@ -204,7 +214,7 @@ def network() -> tuple[Rule, ...]:
             description="Only 80 and 443 may be reached from everywhere.",
             check=open_ports,
             remedy="Name the addresses that need it, or put a load balancer in front.",
-            types=(GROUP, GROUP_RULE, INGRESS_RULE), severity="critical",
+            types=(*GROUPS, GROUP_RULE, INGRESS_RULE), severity="critical",
             frameworks=("CIS AWS 3.0 5.2", "CIS AWS 3.0 5.3", "NIST 800-53 SC-7", "SOC 2 CC6.6"),
         ),
         ResourceRule(
@@ -316,17 +326,17 @@ def open_ports(resource: Resource) -> Iterator[str]:
     for rule in _ingress(resource):
         listed = [*_list(rule.get("cidrBlocks")), *_list(rule.get("ipv6CidrBlocks"))]
         listed += [rule.get("cidrIpv4"), rule.get("cidrIpv6")]
-        if not EVERYWHERE.intersection(str(one) for one in listed if one):
+        if not world(listed):
             continue
         low, high = _port(rule.get("fromPort")), _port(rule.get("toPort"))
-        everything = str(rule.get("protocol") or rule.get("ipProtocol")) in {"-1", "all"}
+        everything = str(rule.get("protocol") or rule.get("ipProtocol")).lower() in {"-1", "all"}
         if everything or low is None or high is None or low != high or low not in OPEN_PORTS:
             ports = "all ports" if everything or low is None else f"ports {low} to {high}"
             yield f"{resource.name} opens {ports} to the world; name the addresses that need it."
 
 
 def _ingress(resource: Resource) -> list[Mapping[str, Any]]:
-    if resource.type == GROUP:
+    if resource.type in GROUPS:
         return [rule for rule in resource.items("ingress") if isinstance(rule, Mapping)]
     if resource.type == GROUP_RULE and resource.get("type") != "ingress":
         return []
@@ -381,7 +391,7 @@ def public_endpoint(resource: Resource) -> Iterator[str]:
     allowed = resource.get("vpcConfig.publicAccessCidrs")
     if is_unknown(allowed):
         return
-    if not _list(allowed) or EVERYWHERE.intersection(map(str, _list(allowed))):
+    if not _list(allowed) or world(_list(allowed)):
         yield f"{resource.name} opens its API server to the internet; set endpointPublicAccess to false."
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
 from typing import Any
 
 from gate import Level, ResourceRule, Severity
@@ -10,11 +11,20 @@ from pricing.declared import Resource, is_unknown
 
 ABSENT = object()
 Good = Callable[[Any], bool]
+WORLD_BITS = 8
+"""A network with fewer fixed bits is a good part of the internet."""
 
 
 def values(found: Any, path: str) -> Iterator[Any]:
-    """Everything at `mappings.*.ebs.encrypted`; ABSENT where a step leads nowhere, nothing in an empty list."""
+    """Everything at `mappings.*.ebs.encrypted`; ABSENT where a step leads nowhere, nothing in an empty list.
+
+    A step that ends in `?` may be missing: then there is nothing.
+    """
     step, _, rest = path.partition(".")
+    if step.endswith("?"):
+        step = step.removesuffix("?")
+        if isinstance(found, Mapping) and found.get(step) is None:
+            return
     if step == "" or is_unknown(found):
         yield found
     elif step == "*":
@@ -27,6 +37,24 @@ def values(found: Any, path: str) -> Iterator[Any]:
         yield from values(found[step], rest)
     else:
         yield ABSENT
+
+
+def world(cidrs: Iterable[Any]) -> bool:
+    """Whether these address ranges together let the internet in, however they are written."""
+    four: list[IPv4Network] = []
+    six: list[IPv6Network] = []
+    for cidr in cidrs:
+        try:
+            network = ip_network(str(cidr).strip(), strict=False)
+        except ValueError:  # unknown before the deployment, or refused by the cloud
+            continue
+        if isinstance(network, IPv4Network):
+            four.append(network)
+        else:
+            six.append(network)
+    fixed_bits = [one.prefixlen for one in collapse_addresses(four)]
+    fixed_bits += [one.prefixlen for one in collapse_addresses(six)]
+    return any(bits < WORLD_BITS for bits in fixed_bits)
 
 
 def one_of(*allowed: Any) -> Good:

@@ -7,13 +7,12 @@ from collections.abc import Iterator, Mapping
 from gate import ResourceRule, Rule
 from pricing.declared import Resource, is_unknown
 
-from security.expect import absent_or, expect, one_of, there
+from security.expect import absent_or, expect, one_of, there, world
 
 CLUSTER, POOL = "gcp:container/cluster:Cluster", "gcp:container/nodePool:NodePool"
 BUCKET = "gcp:storage/bucket:Bucket"
 SQL = "gcp:sql/databaseInstance:DatabaseInstance"
 FIREWALL = "gcp:compute/firewall:Firewall"
-EVERYWHERE = frozenset({"0.0.0.0/0", "::/0"})
 OPEN_PORTS = frozenset({"80", "443"})
 ME = __name__
 
@@ -165,17 +164,17 @@ def public_endpoint(resource: Resource) -> Iterator[str]:
     networks = resource.get("masterAuthorizedNetworksConfig")
     listed = resource.items("masterAuthorizedNetworksConfig.cidrBlocks")
     named = [str(one.get("cidrBlock")) for one in listed if isinstance(one, Mapping)]
-    if not isinstance(networks, Mapping) or EVERYWHERE.intersection(named):
+    if not isinstance(networks, Mapping) or world(named):
         yield f"{resource.name} opens its API server to the internet; make it private or name addresses."
 
 
 def open_ports(resource: Resource) -> Iterator[str]:
     ranges = {str(one) for one in resource.items("sourceRanges")}
     narrowed = resource.items("sourceTags") or resource.items("sourceServiceAccounts")
-    direction, given = resource.get("direction") or "INGRESS", resource.get("sourceRanges")
-    if direction != "INGRESS" or is_unknown(given):
+    direction, given = str(resource.get("direction") or "INGRESS"), resource.get("sourceRanges")
+    if direction.upper() == "EGRESS" or is_unknown(given):
         return
-    if not EVERYWHERE & ranges and (ranges or narrowed):
+    if not world(ranges) and (ranges or narrowed):
         return
     for allowed in resource.items("allows"):
         ports = allowed.get("ports") if isinstance(allowed, Mapping) else None

@@ -12,13 +12,21 @@ from images import POD_TEMPLATES, images
 from pricing.declared import Declared, Resource, is_unknown
 from settings import Thresholds
 
-from security.expect import expect, one_of
+from security.expect import expect, one_of, world
 
 WORKLOADS = frozenset(POD_TEMPLATES)
 RESTRICTED = ("restricted", "baseline")
 SYSTEM = frozenset({"kube-system", "kube-public", "kube-node-lease", "gmp-system"})
 LEVEL = "pod-security.kubernetes.io/enforce"
-PRIVATE_ADDRESS = re.compile(r"scheme|internal|load-balancer-type", re.IGNORECASE)
+PRIVATE_ADDRESS = re.compile(
+    r"service\.beta\.kubernetes\.io/(aws|azure)-load-balancer-(scheme|internal)|"
+    r"(networking\.gke\.io|cloud\.google\.com)/load-balancer-type"
+)
+CERTIFICATE = re.compile(
+    r"alb\.ingress\.kubernetes\.io/certificate-arn|ingress\.gcp\.kubernetes\.io/pre-shared-cert|"
+    r"networking\.gke\.io/(managed-certificates|certmap)"
+)
+"""Annotations by which controllers take a certificate."""
 ME = __name__
 
 
@@ -232,12 +240,14 @@ def unlimited(resource: Resource) -> Iterator[str]:
 def strange_images(resource: Resource, registries: Iterable[str]) -> Iterator[str]:
     allowed = tuple(registries)
     for image in images(resource):
-        if (
-            image
-            and not is_unknown(image)
-            and not any(fnmatchcase(image, f"{one}/*") for one in allowed)
-        ):
+        if image and not is_unknown(image) and not any(_lies_in(image, one) for one in allowed):
             yield f"{resource.name} runs {image}, from none of {', '.join(allowed)}; push it to one of them."
+
+
+def _lies_in(image: str, registry: str) -> bool:
+    """Step by step: a wildcard for a part of a host's name is not one for other hosts."""
+    steps, wanted = image.split("/"), registry.split("/")
+    return len(steps) > len(wanted) and all(map(fnmatchcase, steps, wanted))
 
 
 def lax_namespace(resource: Resource) -> Iterator[str]:
@@ -272,23 +282,26 @@ def exposed(resource: Resource) -> Iterator[str]:
     kind = resource.get("spec.type")
     if kind == "NodePort":
         yield f"{resource.name} opens a port of every machine; use ClusterIP."
+    if resource.items("spec.externalIPs"):
+        yield f"{resource.name} takes traffic for addresses outside the cluster; remove externalIPs."
     if kind != "LoadBalancer":
         return
     annotations = resource.get("metadata.annotations")
     annotations = annotations if isinstance(annotations, Mapping) else {}
     said = [
-        str(value).lower() for key, value in annotations.items() if PRIVATE_ADDRESS.search(str(key))
+        str(value).lower()
+        for key, value in annotations.items()
+        if PRIVATE_ADDRESS.fullmatch(str(key))
     ]
-    if not {"internal", "true"} & set(said) and not resource.items("spec.loadBalancerSourceRanges"):
+    named = resource.items("spec.loadBalancerSourceRanges")
+    if not {"internal", "true"} & set(said) and (not named or world(named)):
         yield f"{resource.name} opens a load balancer to the world; put an Ingress with TLS before it."
 
 
 def plain_ingress(resource: Resource) -> Iterator[str]:
     annotations = resource.get("metadata.annotations")
     annotations = annotations if isinstance(annotations, Mapping) else {}
-    certified = any(
-        "certificate" in str(key) or "pre-shared-cert" in str(key) for key in annotations
-    )
+    certified = any(CERTIFICATE.fullmatch(str(key)) and value for key, value in annotations.items())
     tls = resource.get("spec.tls")
     if not tls and not certified:
         yield f"{resource.name} has no certificate; set spec.tls."
