@@ -48,7 +48,7 @@ def test_every_model_of_the_committed_stacks_is_there_with_its_evidence() -> Non
 
 def test_evidence_of_a_kind_that_a_version_lacks_is_none(models: Path) -> None:
     model = stacks.load_model(models, REF)
-    assert stacks.evidence(models, model, "privacy") is None
+    assert stacks.evidence(models, model, "explanation") is None
 
 
 def test_a_version_that_does_not_exist_lists_those_that_do_in_their_order(models: Path) -> None:
