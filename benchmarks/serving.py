@@ -48,7 +48,7 @@ class Server:
     def drawn(self, count: int, scale: np.ndarray, random: np.random.Generator) -> np.ndarray:
         """Lengths of so many requests; `scale` stretches each one's."""
         drawn: np.ndarray = self.lengths[random.integers(0, len(self.lengths), count)]
-        return drawn * scale[:, None]
+        return np.asarray(drawn * scale[:, None])
 
     def busiest_rps(self) -> float:
         """Load at which the replica is always busy."""

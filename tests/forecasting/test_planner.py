@@ -144,7 +144,8 @@ def test_the_floor_rises_ahead_of_the_peak_and_falls_ahead_of_the_night(camera):
     assert min(weekday[8:18]) >= 7
     assert max(weekday[:8] + weekday[18:]) <= 2
     lead = camera.apps["camera"].serving.cold_start_minutes
-    size, moments = 0, {}
+    size = 0
+    moments: dict[str, list[int]] = {}
     for step in steps(week(service.after.floor), lead):
         moments.setdefault("rise" if step.size > size else "fall", []).append(step.moment % 1440)
         size = step.size
@@ -161,6 +162,7 @@ def test_a_floor_is_zero_at_night_where_replicas_start_at_once(camera, autoscale
     stack = limited(camera.model_copy(update={"apps": {"camera": app}}), max_step=1.0)
     awake = cyclic(14) * np.where(np.arange(144 * 14) // 6 % 24 < 8, 0.0, 1.0)
     service = only(plan(stack, demand_of(one_service(awake)), dollar))
+    assert service.after is not None
     assert service.after.floor.least == least
     if autoscaler == "keda":
         spec = scaled_object("camera", "aws:us-east-1", app.serving, service.after, None)

@@ -36,6 +36,7 @@ def pack():
     sys.path.insert(0, str(PACK))
     try:
         spec = importlib.util.spec_from_file_location("pack_evidence", PACK / "evidence.py")
+        assert spec is not None
         module = importlib.util.module_from_spec(spec)
         sys.modules["pack_evidence"] = module
         spec.loader.exec_module(module)
