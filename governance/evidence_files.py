@@ -152,6 +152,9 @@ def _problems(content: dict[str, Any], model: ModelVersion, day: date) -> Iterat
     if not window["from"] <= window["to"] <= content["created"]:
         yield "window: ends before it begins, or after the evidence was created; correct it"
     if content["schema"] == "fairweather/privacy/1":
+        named = [item["dataset"] for item in content["datasets"]]
+        for name in sorted({name for name in named if named.count(name) > 1}):
+            yield f"datasets: {name} stands there twice; remove one"
         personal = {item.name for item in model.datasets if item.personal_data}
-        for name in sorted(personal - {item["dataset"] for item in content["datasets"]}):
+        for name in sorted(personal - set(named)):
             yield f"datasets: says nothing of {name}, which holds personal data; measure it"

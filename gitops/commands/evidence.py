@@ -146,6 +146,8 @@ def bound(
 
     window = Window(options.start, options.end)
     today = datetime.now(UTC).date()
+    if not window.start <= window.end <= today:
+        raise Refusal(f"--from {window.start} --to {window.end}: give days in order, up to {today}")
     return {**head(kind, model, window, options.population, today, options.valid_days), **rest}
 
 

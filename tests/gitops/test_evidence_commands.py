@@ -214,13 +214,28 @@ def test_evidence_of_another_tool_is_refused_in_a_line_where_it_is_wrong(
     assert error.count("\n") == 1
 
 
-def test_privacy_evidence_has_to_speak_of_all_personal_data(evidence):
+def test_privacy_evidence_has_to_speak_of_all_personal_data_once(evidence):
     made = json.loads((SKIN / "1.4.3-privacy.json").read_text())
-    made["datasets"][0]["dataset"] = "another"
+    made["datasets"] = [{**made["datasets"][0], "dataset": "another"}] * 2
     Path("made.json").write_text(json.dumps(made))
     code, _, error = evidence("check", "made.json")
     assert code == 1
-    assert "datasets: says nothing of dermatology-consented, which holds personal data" in error
+    assert error.splitlines() == [
+        "made.json: datasets: another stands there twice; remove one",
+        "made.json: datasets: says nothing of dermatology-consented, which holds personal data; "
+        "measure it",
+    ]
+
+
+@pytest.mark.parametrize("days", [("2026-10-15", "2026-08-01"), ("2026-08-01", "2999-01-01")])
+def test_days_out_of_order_or_ahead_are_refused(evidence, days):
+    patients().to_parquet("people.parquet")
+    code, _, error = evidence(
+        "privacy", "skin-check", "--dataset", "dermatology-consented=people.parquet",
+        "--quasi-identifiers", "ill", "--from", days[0], "--to", days[1], "--population", "all",
+    )  # fmt: skip
+    assert code == 1
+    assert error.startswith(f"--from {days[0]} --to {days[1]}: give days in order, up to ")
 
 
 @pytest.mark.parametrize(
