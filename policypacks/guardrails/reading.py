@@ -16,6 +16,8 @@ import pulumi_policy.policy
 
 sdk: Any = pulumi_policy.policy
 CALLS = ("Analyze", "AnalyzeStack")
+STEPS = ("deserialize_properties", "unknown_checking_proxy")
+"""From a message's content to what a policy is shown."""
 
 
 class Once:
@@ -39,8 +41,8 @@ def once() -> None:
     """Read each message once a call, from now on in this process."""
     servicer = getattr(sdk, "_PolicyAnalyzerServicer", None)
     reader: Any = getattr(sdk, "json_format", None)
-    last = getattr(sdk, "deserialize_properties", None)
-    if servicer is None or last is None or not hasattr(reader, "MessageToDict"):
+    steps: dict[str, Any] = {name: getattr(sdk, name, None) for name in STEPS}
+    if servicer is None or not all(steps.values()) or not hasattr(reader, "MessageToDict"):
         return
     current = threading.local()
 
@@ -57,4 +59,5 @@ def once() -> None:
     for name in CALLS:
         setattr(servicer, name, whole(getattr(servicer, name)))
     sdk.json_format = SimpleNamespace(MessageToDict=Once(reader.MessageToDict, current))
-    sdk.deserialize_properties = Once(last, current)
+    for name, step in steps.items():
+        setattr(sdk, name, Once(step, current))

@@ -43,14 +43,12 @@ def test_a_function_is_called_once_for_each_object_of_a_call():
     assert called == [one, one, one, other]
 
 
-@pytest.mark.parametrize(
-    "missing", ["_PolicyAnalyzerServicer", "json_format", "deserialize_properties"]
-)
+@pytest.mark.parametrize("missing", ["_PolicyAnalyzerServicer", "json_format", *reading.STEPS])
 def test_another_version_of_the_sdk_is_left_as_it_is(monkeypatch, missing):
     names = {
         "_PolicyAnalyzerServicer": type("Servicer", (), {}),
         "json_format": SimpleNamespace(MessageToDict=dict),
-        "deserialize_properties": dict,
+        **dict.fromkeys(reading.STEPS, dict),
     }
     names.pop(missing)
     stand_in = SimpleNamespace(**names)
