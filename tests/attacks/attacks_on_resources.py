@@ -10,26 +10,20 @@ from typing import Any
 from tests.attacks.engine import UNKNOWN, Bag, Declared
 from tests.attacks.samples import (
     CONTAINER,
-    DIGEST,
     GROUP,
     IMAGE,
     INSTANCE,
-    LABELS,
     TAGS,
     allow,
     attack,
     aws,
-    compared,
     document,
-    evidence,
     gcp,
     k8s,
-    model,
     pods,
 )  # fmt: skip
 
 ALL_USERS = "http://acs.amazonaws.com/groups/global/AllUsers"
-EVIL = f"@sha256:{'c' * 64}"
 
 
 def secret(value: str) -> Bag:
@@ -295,46 +289,6 @@ MACHINES = (
     ),
 )  # fmt: skip
 
-PODS = (
-    attack("tag-instead-of-a-digest", "images-by-digest", pods(image="registry.example.com/camera:2.3.1")),
-    attack("digest-in-upper-case", "images-by-digest", pods(image=f"registry.example.com/c@sha256:{'B' * 64}")),
-    attack("digest-that-is-short", "images-by-digest", pods(image=f"registry.example.com/c@sha256:{'b' * 63}")),
-    attack("digest-of-look-alikes", "images-by-digest", pods(image=f"registry.example.com/c@sha256:{'а' * 64}")),
-    attack("digest-as-a-tag", "images-by-digest", pods(image=f"registry.example.com/c:sha256-{'b' * 64}")),
-    attack("digest-and-a-line-end", "images-by-digest", pods(image=f"registry.example.com/c@sha256:{'b' * 64}\n")),
-    attack("tag-in-a-controller", "images-by-digest", pods("core/v1:ReplicationController", image="registry.example.com/c:1")),
-    attack("tag-in-an-init-container", "images-by-digest",
-           pods(pod={"initContainers": [{**CONTAINER, "image": "registry.example.com/c"}]})),
-    attack("tag-in-sagemaker", "images-by-digest",
-           Declared("aws:sagemaker/model:Model", {"tags": TAGS, "executionRoleArn": "r",
-                    "primaryContainer": {"image": "1.dkr.ecr.eu-west-1.amazonaws.com/c:1"}})),
-    attack("tag-in-a-patch", "images-by-digest", pods("apps/v1:DeploymentPatch", image="registry.example.com/c:1")),
-    attack("registry-with-a-tail", "images-come-from-known-registries", pods(image=f"registry.example.com.evil.io/c{EVIL}")),
-    attack("registry-in-the-path", "images-come-from-known-registries",
-           pods(image=f"evil.io/a.dkr.ecr.b.amazonaws.com/c{EVIL}")),
-    attack("registry-in-the-path-of-google", "images-come-from-known-registries",
-           pods(image=f"evil.io/x-docker.pkg.dev/p/c{EVIL}")),
-    attack("privileged-init-container", "pods-are-not-privileged",
-           pods(pod={"initContainers": [{**CONTAINER, "securityContext": {**CONTAINER["securityContext"], "privileged": True}}]})),
-    attack("host-network", "pods-are-not-privileged", pods(pod={"hostNetwork": True})),
-    attack("host-path", "pods-are-not-privileged", pods(pod={"volumes": [{"name": "v", "hostPath": {"path": "/"}}]})),
-    attack("privileged-by-a-patch", "pods-are-not-privileged", pods("apps/v1:DaemonSetPatch", pod={"hostPID": True})),
-    attack("root-by-number", "pods-run-as-nobody-special",
-           pods(securityContext={**CONTAINER["securityContext"], "runAsUser": 0})),
-    attack("capability-in-odd-words", "pods-drop-capabilities",
-           pods(securityContext={**CONTAINER["securityContext"], "capabilities": {"drop": ["ALL"], "add": ["CAP_SYS_ADMIN"]}})),
-    attack("no-filter-of-calls", "pods-filter-system-calls",
-           pods(securityContext={**CONTAINER["securityContext"], "seccompProfile": {"type": "Unconfined"}})),
-    attack("memory-without-end", "pods-limit-memory", pods(resources={"requests": {"memory": "1Gi"}})),
-    attack("namespace-that-allows-all", "namespaces-enforce-pod-security",
-           k8s("core/v1:Namespace", metadata={"name": "n", "labels": {**LABELS, "pod-security.kubernetes.io/enforce": "privileged"}})),
-    attack("namespace-of-no-group", "namespaces-enforce-pod-security",
-           k8s("v1:Namespace", metadata={"name": "m", "labels": LABELS})),
-    attack("namespace-without-a-policy", "namespaces-deny-by-default",
-           k8s("apps/v1:Deployment", namespace="elsewhere", spec={"template": {"spec": {"containers": [CONTAINER]}}})),
-    attack("weights-without-evidence", "claims-hold", pods(env=[{"name": "MODEL_DIGEST", "value": DIGEST}])),
-)  # fmt: skip
-
 RESIDENCY = (
     attack("health-at-home-region", "data-stays-where-it-may", of("health", aws("s3/bucket:Bucket"))),
     attack("health-by-provider", "data-stays-where-it-may", at("us-west-2", of("health", aws("s3/bucket:Bucket")))),
@@ -373,52 +327,6 @@ OPAQUE = (
            Declared("kubernetes:helm.sh/v3:Release", {"chart": "anything", "namespace": "serving"})),
 )  # fmt: skip
 
-MODELS = (
-    attack("evidence-of-another-version", "fairness-evidence-holds", model(fairness=evidence(version="2.3.0"))),
-    attack("evidence-of-another-model", "fairness-evidence-holds", model(fairness=evidence(model="scene-captlon"))),
-    attack("evidence-of-a-look-alike-digest", "fairness-evidence-holds",
-           model(fairness=evidence(digest="sha256:" + "a" * 63 + "b"))),
-    attack("digest-in-capitals", "fairness-evidence-holds",
-           model(digest=DIGEST.upper(), fairness=evidence(digest=DIGEST.upper()))),
-    attack("no-evidence", "fairness-evidence-holds", model(fairness=None)),
-    attack("evidence-expired", "fairness-evidence-holds", model(fairness=evidence(expires="2026-10-21"))),
-    attack("evidence-of-the-future", "fairness-evidence-holds", model(fairness=evidence(created="2035-01-01"))),
-    attack("evidence-without-a-date", "fairness-evidence-holds", model(fairness=evidence(expires="never"))),
-    attack("evidence-signed-by-nobody", "fairness-evidence-holds",
-           model(fairness=evidence(signature={"key": "me", "value": "AAAA"}))),
-    attack("evidence-of-nothing", "fairness-evidence-holds", model(fairness=evidence(comparisons=[]))),
-    attack("evidence-of-one-group", "fairness-evidence-holds",
-           model(fairness=evidence(comparisons=[compared(("all", 9_000, 10_000))]))),
-    attack("evidence-of-one-group-twice", "fairness-evidence-holds",
-           model(fairness=evidence(comparisons=[compared(("a", 9_000, 10_000), ("a", 9_000, 10_000))]))),
-    attack("evidence-by-hair-colour", "fairness-evidence-holds",
-           model(fairness=evidence(comparisons=[compared(attribute="hair_colour")]))),
-    attack("more-hits-than-people", "fairness-evidence-holds",
-           model(fairness=evidence(comparisons=[compared(("a", 11_000, 10_000), ("b", 9_000, 10_000))]))),
-    attack("counts-below-zero", "fairness-evidence-holds",
-           model(fairness=evidence(comparisons=[compared(("a", -1, 10_000), ("b", 9_000, 10_000))]))),
-    attack("counts-that-are-huge", "fairness-evidence-holds",
-           model(fairness=evidence(comparisons=[compared(("a", 1e30, 1e30), ("b", 1e30, 1e30))]))),
-    attack("groups-swapped", "fairness-is-shown",
-           model(fairness=evidence(comparisons=[compared(("darker", 9_100, 10_000), ("lighter", 7_000, 9_000))]))),
-    attack("worst-group-in-the-middle", "fairness-is-shown",
-           model(fairness=evidence(comparisons=[compared(("a", 9_000, 10_000), ("b", 7_000, 10_000), ("c", 9_000, 10_000))]))),
-    attack("small-groups", "fairness-is-decided",
-           model(fairness=evidence(comparisons=[compared(("a", 9, 10), ("b", 9, 10))]))),
-    attack("metric-nobody-limits", "fairness-is-decided",
-           model(fairness=evidence(comparisons=[compared(), compared(metric="happiness")]))),
-    attack("dataset-not-approved", "datasets-are-approved",
-           model(datasets=[{"name": "scraped-faces", "licence": "CC-BY-4.0", "personal_data": False}])),
-    attack("dataset-in-the-wrong-case", "datasets-are-approved",
-           model(datasets=[{"name": "Scenes-2025", "licence": "CC-BY-4.0", "personal_data": True}])),
-    attack("dataset-said-to-be-impersonal", "datasets-are-approved",
-           model(datasets=[{"name": "scenes-2025", "licence": "CC-BY-4.0", "personal_data": False}])),
-    attack("dataset-of-none", "datasets-are-approved", model(datasets=[])),
-    attack("pipeline-by-climbing", "pipelines-are-approved", model(training_pipeline="pipelines/x/../../evil/train.yaml")),
-    attack("unexplained-and-sensitive", "sensitive-models-are-explained", model(sensitive_domain=True)),
-    attack("personal-data-without-evidence", "personal-data-is-anonymous", model(privacy=None)),
-)  # fmt: skip
-
 ATTACKS = (
-    *TAGGING, *STORAGE, *ACCESS, *NETWORK, *MACHINES, *PODS, *RESIDENCY, *OPAQUE, *MODELS
+    *TAGGING, *STORAGE, *ACCESS, *NETWORK, *MACHINES, *RESIDENCY, *OPAQUE
 )  # fmt: skip

@@ -48,7 +48,7 @@ def value(given):
         case "secret":
             return pulumi.Output.secret(given["value"])
         case "of another stack":
-            return pulumi.StackReference("organization/elsewhere/prod").get_output("value")
+            return pulumi.StackReference("organization/elsewhere/dev").get_output("value")
 
 
 def options(given):

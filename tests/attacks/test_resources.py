@@ -8,11 +8,12 @@ from collections.abc import Callable
 import pytest
 
 from gitops.engine import Outcome
-from tests.attacks.attacks_on_resources import ATTACKS
+from tests.attacks import attacks_on_resources, attacks_on_workloads
 from tests.attacks.engine import Attack, Project
 from tests.attacks.samples import shared
 
 pytestmark = pytest.mark.slow
+ATTACKS = (*attacks_on_resources.ATTACKS, *attacks_on_workloads.ATTACKS)
 
 
 @pytest.fixture(scope="module")
