@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 
 from gate import Finding, Rule, StackRule
 from pricing.book import PriceBook
@@ -15,6 +16,18 @@ from pricing.resources import Estimate, price, reasons
 from pricing.week import Range
 from settings import Thresholds
 
+UNCOUNTED = (
+    "aws:batch/computeEnvironment:ComputeEnvironment",
+    "aws:ec2/fleet:Fleet",
+    "aws:ec2/spotFleetRequest:SpotFleetRequest",
+    "aws:ec2/spotInstanceRequest:SpotInstanceRequest",
+    "aws:sagemaker/endpointConfiguration:EndpointConfiguration",
+    "gcp:compute/instanceFromTemplate:InstanceFromTemplate",
+    "gcp:compute/instanceGroupManager:InstanceGroupManager",
+    "gcp:compute/regionInstanceGroupManager:RegionInstanceGroupManager",
+    "gcp:vertex/aiEndpointWithModelGardenDeployment:AiEndpointWithModelGardenDeployment",
+)
+"""Types that start machines which neither budgets nor quotas count."""
 APP, PORTFOLIO = "fairweather:index:AppBudget", "fairweather:index:Portfolio"
 
 
@@ -58,8 +71,12 @@ def rules(thresholds: Thresholds, book: PriceBook) -> tuple[Rule, ...]:
         ),
         StackRule(
             name="machines-are-priced",
-            description="Nearly all machines have a price, so that budgets mean something.",
-            check=priced(lambda _, estimate: unpriced_machines(estimate, thresholds)),
+            description="Machines are counted, and nearly all have a price, so that budgets mean something.",
+            check=priced(
+                lambda declared, estimate: chain(
+                    uncounted(declared), unpriced_machines(estimate, thresholds)
+                )
+            ),
             remedy="Add rows to `pricing/prices.csv`, or choose machines that are sold there.",
             limits=("budget.unpriced_machines",),
         ),
@@ -133,6 +150,14 @@ def ranges_over(declared: Declared, estimate: Estimate) -> Iterator[Finding]:
             measured = f"{what} may cost up to {dollars(amount.high)} a month"
             limit = f"the budget is {dollars(budget.usd)}"
             yield Finding(f"{measured} with every ceiling reached; {limit}.", budget.urn)
+
+
+def uncounted(declared: Declared) -> Iterator[Finding]:
+    for resource in declared.of_type(*UNCOUNTED):
+        problem = f"{resource.name} starts machines that no budget and no quota counts"
+        yield Finding(
+            f"{problem}; use a node group, an autoscaling group or a node pool.", resource.urn
+        )
 
 
 def unpriced_machines(estimate: Estimate, thresholds: Thresholds) -> Iterator[Finding]:

@@ -160,6 +160,13 @@ ACCESS = (
     attack("administrator-by-attachment", "nobody-is-administrator",
            aws("iam/rolePolicyAttachment:RolePolicyAttachment", role="r",
                policyArn="arn:aws-cn:iam::aws:policy/AdministratorAccess")),
+    attack("function-for-everybody", "policies-trust-somebody",
+           aws("lambda/permission:Permission", function="f", action="lambda:InvokeFunction", principal="*")),
+    attack("google-service-for-everybody", "google-roles-are-narrow",
+           gcp("cloudrunv2/serviceIamMember:ServiceIamMember", name="s", role="roles/run.invoker", member="allUsers")),
+    attack("secret-in-a-task", "secrets-are-not-in-the-environment",
+           Declared("aws:ecs/taskDefinition:TaskDefinition", {"tags": TAGS, "family": "f", "containerDefinitions": json.dumps(
+               [{"name": "a", "image": IMAGE, "environment": [{"name": "API_TOKEN", "value": "hunter2"}]}])})),
     attack("keys-of-a-user", "users-have-no-keys", aws("iam/accessKey:AccessKey", user="ada")),
     attack("google-owner", "google-roles-are-narrow",
            gcp("projects/iAMMember:IAMMember", project="p", role="roles/owner", member="user:a@example.com")),
@@ -266,6 +273,15 @@ MACHINES = (
     attack("machine-inside-a-gke-cluster", "machines-are-allowed",
            gcp("container/cluster:Cluster", location="europe-west4", nodePools=[
                {"name": "p", "nodeConfig": {"machineType": "a3-megagpu-8g"}}])),
+    attack("machines-of-a-fleet", "machines-are-priced",
+           Declared("aws:ec2/fleet:Fleet", {"tags": TAGS, "targetCapacitySpecification": {"totalTargetCapacity": 1000},
+               "launchTemplateConfig": {"overrides": [{"instanceType": "g6.xlarge"}]}})),
+    attack("machines-of-a-managed-group", "machines-are-priced",
+           gcp("compute/regionInstanceGroupManager:RegionInstanceGroupManager", region="europe-west4", targetSize=1000,
+               versions=[{"instanceTemplate": "t"}])),
+    attack("machines-of-an-endpoint", "machines-are-priced",
+           Declared("aws:sagemaker/endpointConfiguration:EndpointConfiguration", {"tags": TAGS, "productionVariants": [
+               {"modelName": "m", "instanceType": "ml.g6.xlarge", "initialInstanceCount": 1000}]})),
     attack("karpenter-of-any-type", "machines-are-allowed",
            k8s("karpenter.sh/v1:NodePool", spec={"template": {"spec": {"requirements": [
                {"key": "karpenter.k8s.aws/instance-family", "operator": "In", "values": ["p5e"]}]}}})),

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 
+import cost
 import pytest
 import quotas
 import residency
@@ -167,6 +168,12 @@ def test_machines_are_found_wherever_they_are_named(kind, inputs):
     sound = {"productionVariants": [{"instanceType": "ml.g6.xlarge"}]}
     endpoint = resource("aws:sagemaker/endpointConfiguration:EndpointConfiguration", **sound)
     assert list(quotas.foreign(endpoint, allowed)) == []
+
+
+@pytest.mark.parametrize("kind", cost.UNCOUNTED)
+def test_machines_that_nobody_counts_are_said(kind):
+    [finding] = cost.uncounted(Declared([resource(kind)]))
+    assert "no budget and no quota counts" in finding.message
 
 
 def test_google_copies_and_cdns_are_places():
