@@ -46,14 +46,14 @@ def exposed(resource: Resource, min_k: float, day: date, trust: Signing) -> Iter
     if problems or not isinstance(told, Mapping):
         return
     measured = told.get("datasets")
-    by_name = {
-        str(one.get("dataset")): one
-        for one in (measured if isinstance(measured, list) else ())
-        if isinstance(one, Mapping)
-    }
+    entries = [
+        one for one in (measured if isinstance(measured, list) else ()) if isinstance(one, Mapping)
+    ]
     for name in personal:
-        k = number(by_name.get(name, {}).get("k"))
-        if k is None:
+        found = [number(one.get("k")) for one in entries if one.get("dataset") == name]
+        known = [k for k in found if k is not None]
+        k = min(known, default=None)  # named twice, it is as anonymous as the worse says
+        if k is None or len(known) < len(found):
             yield f"{who}: its privacy evidence says nothing of {name}; measure it."
         elif k < min_k:
             yield f"{who}: in {name} somebody is one of {k:g} alike, the least is {min_k:g}; generalise it."

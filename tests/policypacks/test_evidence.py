@@ -137,6 +137,8 @@ def test_personal_data_is_anonymous_enough_or_blocked():
     assert anonymous({"dataset": "scenes-2025", "k": 5}) == []
     [message] = anonymous({"dataset": "scenes-2025", "k": 4})
     assert "in scenes-2025 somebody is one of 4 alike, the least is 5" in message
+    twice = anonymous({"dataset": "scenes-2025", "k": 1}, {"dataset": "scenes-2025", "k": 50})
+    assert "somebody is one of 1 alike" in twice[0]
     assert "says nothing of scenes-2025" in anonymous({"dataset": "other", "k": 50})[0]
     assert "says nothing of scenes-2025" in anonymous({"dataset": "scenes-2025", "k": "many"})[0]
     assert "expired on" in anonymous({"dataset": "scenes-2025", "k": 50}, expires="2026-11-01")[0]
