@@ -15,6 +15,7 @@ from gitops import show
 from gitops.errors import Refusal
 from stacks.errors import shown
 
+STATES = {"alarm": "[red]alarm[/red]", "clear": "[green]clear[/green]", "open": "open"}
 JUDGE = Path("policypacks") / "guardrails" / "judge.py"
 Verdict = dict[str, Any]
 
@@ -82,7 +83,7 @@ def watch(options: Namespace) -> int:
     else:
         rows = [
             (
-                {"alarm": "[red]alarm[/red]", "clear": "[green]clear[/green]"}.get(one.state, "open"),
+                STATES[one.state],
                 one.metric, one.attribute, f"{one.low:.1%}", f"{one.high:.1%}",
                 f"{one.worse} against {one.better}", f"{one.looks:,}",
                 f"{one.since:%Y-%m-%d %H:%M}" if one.since else "–",
@@ -103,6 +104,39 @@ def watch(options: Namespace) -> int:
         show.console.print(
             f"[dim]tolerance {options.tolerance:.1%}; with {options.confidence:.0%} confidence none of this is "
             "wrong, however often one looks[/dim]"
+        )
+    return 1 if any(one.state == "alarm" for one in found) else 0
+
+
+def drift(options: Namespace) -> int:
+    """How far inputs and scores have moved, in all and by slice; exit 1 on an alarm."""
+    from governance import drift as drifting
+    from governance import registry, tables
+
+    model = registry.load(options.root / "models", options.name, options.version)
+    with show.working(f"comparing {model.name} {model.version} with its reference"):
+        found = drifting.drifted(
+            tables.Table.open(options.reference), tables.Table.open(options.logs), model,
+            columns=options.columns.split(","), tolerance=options.tolerance,
+            attributes=options.attributes.split(",") if options.attributes else (),
+            confidence=options.confidence,
+        )  # fmt: skip
+    if options.json:
+        print(json.dumps([one.as_dict() for one in found], indent=1))
+    else:
+        rows = [
+            (
+                STATES[one.state], one.column, one.slice, f"{one.low:.1%}", f"{one.high:.1%}",
+                f"{one.stability_index:.3f}", one.most_moved, f"{one.rows:,}",
+            )
+            for one in found
+        ]  # fmt: skip
+        numbers = ("moved at least", "at most", "PSI", "rows")
+        columns = ("", "column", "slice", *numbers[:3], "most moved", "rows")
+        show.console.print(show.table(columns, rows, right=numbers))
+        show.console.print(
+            f"[dim]moved: total variation distance, {options.tolerance:.0%} is allowed; with {options.confidence:.0%} "
+            "confidence none of this is wrong, however often one looks[/dim]"
         )
     return 1 if any(one.state == "alarm" for one in found) else 0
 

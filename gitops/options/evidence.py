@@ -59,6 +59,24 @@ def evidence_actions(evidence: argparse.ArgumentParser) -> None:
         made.add_argument(
             "--page", type=Path, metavar="HTML", help="also a page with plots that opens offline"
         )
+    drift = action(
+        "drift", "How far inputs and scores have moved since the version was accepted, by slice; exit 1 on an alarm.",
+        "fairweather evidence drift skin-check --reference build/september.parquet --logs build/live.parquet "
+        "--columns prediction --attributes skin_tone",
+    )  # fmt: skip
+    of_a_version(drift)
+    drift.add_argument("--reference", type=Path, nargs="+", required=True, metavar="FILE")
+    drift.add_argument("--logs", type=Path, nargs="+", required=True, metavar="FILE")
+    drift.add_argument("--columns", required=True, metavar="A,B", help="inputs and scores")
+    drift.add_argument("--attributes", default="", metavar="A,B", help="columns with slices")
+    drift.add_argument(
+        "--tolerance", type=float, default=0.1,
+        help="largest total variation distance that is allowed, 0 to 1 (default: 0.1)",
+    )  # fmt: skip
+    drift.add_argument(
+        "--confidence", type=float, default=0.95, help="of all looks together (default: 0.95)"
+    )
+    drift.add_argument("--json", action="store_true", help="for machines")
     watch = action(
         "watch", "What live logs show of each gap, true at every hour at once; exit 1 on an alarm.",
         "fairweather evidence watch skin-check --logs build/live.parquet --attributes skin_tone --tolerance 0.05",

@@ -54,7 +54,7 @@ def log(file, darker=0.92, rows=20000):
     ).to_parquet(file)
 
 
-@pytest.mark.parametrize("action", ["fairness", "judge", "watch"])
+@pytest.mark.parametrize("action", ["fairness", "judge", "watch", "drift"])
 def test_help_of_each_action_has_an_example(capsys, action):
     with pytest.raises(SystemExit) as stopped:
         cli.main(["evidence", action, "--help"])
@@ -90,6 +90,17 @@ def test_a_hurt_slice_fails_and_raises_an_alarm(fairness):
     code, out, _ = fairness("watch", *logs, "--attributes", "skin_tone", "--json")
     assert code == 1
     assert {one["state"] for one in json.loads(out) if one["metric"] == "error_rate"} == {"alarm"}
+
+
+def test_inputs_that_moved_raise_an_alarm(fairness):
+    log("september.parquet")
+    moved = pd.read_parquet("september.parquet").assign(prediction=1)
+    moved.to_parquet("october.parquet")
+    asked = ("skin-check", "--reference", "september.parquet", "--columns", "prediction", "--json")
+    code, out, _ = fairness("drift", *asked, "--logs", "september.parquet")
+    assert (code, [one["state"] for one in json.loads(out)]) == (0, ["clear"])
+    code, out, _ = fairness("drift", *asked, "--logs", "october.parquet")
+    assert (code, [one["state"] for one in json.loads(out)]) == (1, ["alarm"])
 
 
 def test_what_cannot_be_judged_is_one_line(fairness):
