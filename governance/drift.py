@@ -1,9 +1,9 @@
 """Drift of a model's inputs and scores, in all and for each slice, with bounds that hold however often one looks.
 
 How far two distributions lie apart is told as their total variation distance: the share of people for whom the answer
-to "which bin?" would have to change. Its bounds come from a confidence sequence for each bin of what is live and a Wilson interval for
-each bin of the reference, all together at the stated confidence. The population stability index is told beside it because
-people know it; it has no bound of its own.
+to "which bin?" would have to change. Its bounds come from a confidence sequence for each bin of what is live and a
+Wilson interval for each bin of the reference, all together at the stated confidence. The population stability index is
+told beside it because people know it; it has no bound of its own.
 """
 
 from __future__ import annotations
