@@ -272,8 +272,21 @@ def of_service(service: ServicePlan) -> dict[str, Any]:
         "after": service.after and service.after.model_dump(mode="json"),
         "usd_month_before": service.usd_month_before,
         "usd_month_after": service.usd_month_after,
+        "spoken": spoken(service),
         "replay": replayed(service.replay),
         "findings": [str(finding) for finding in service.findings],
+    }
+
+
+def spoken(service: ServicePlan) -> dict[str, Any] | None:
+    """Whose word the forecast is, how it has held, and what speaks against it; null without telemetry."""
+    if service.spoken is None:
+        return None
+    levels = map(float, service.hindsight.hours.columns[1:])  # the first is what was asked for
+    return {
+        "experts": dict(service.spoken.experts),
+        "coverage": {f"{level:g}": service.hindsight.covered(level) for level in levels},
+        "warnings": list(service.spoken.warnings),
     }
 
 

@@ -28,8 +28,9 @@ from forecasting.capacity.replay import (
     seen,
 )
 from forecasting.capacity.schedule import weekly
-from forecasting.capacity.shards import Shard, UnitPrice, over_shards
+from forecasting.capacity.shards import Service, Shard, UnitPrice, over_shards
 from forecasting.parallel import Workers
+from forecasting.quantiles.explanation import Spoken
 from forecasting.telemetry.demand import Demand, Finding, services
 from stacks.records import Capacity, Floor, PlannerLimits, Stack
 
@@ -65,6 +66,8 @@ class ServicePlan:
     replay: tuple[Replayed, ...]
     hindsight: Hindsight
     """What was forecast of the replayed days, beside what came."""
+    spoken: Spoken | None
+    """Who spoke in the forecast, and when not to trust it; its calibration is told by `hindsight`."""
     usd_month_before: float | None
     usd_month_after: float | None
     """Mean replicas of the last seven days under each capacity, 730 hours; None: no price."""
@@ -125,12 +128,26 @@ def plan(
 def _planned(at: datetime, shard: Shard) -> tuple[ServicePlan, ...]:
     """One service of the shard after the other."""
     *past, coming = seen(shard)
+    said = _said(shard)
     return tuple(
-        _Planner(shard.stack, shard.demand, coming, tuple(past), at, *service).service(
-            shard.prices[service]
-        )
+        _Planner(
+            shard.stack, shard.demand, coming, tuple(past), said.get(service), at, *service
+        ).service(shard.prices[service])
         for service in shard.services
     )
+
+
+def _said(shard: Shard) -> dict[Service, Spoken]:
+    """What stands behind the forecast of each service of which there is telemetry."""
+    from forecasting.quantiles.forecaster import DemandForecaster
+
+    hourly = shard.demand.hourly
+    if not hourly.shape[1]:
+        return {}
+    forecaster = DemandForecaster(LEVELS)
+    forecaster.fit(hourly, events=shard.stack.events, coefficients=shard.learned[-1])
+    told = forecaster.explain(calibrate=False).values()
+    return dict(zip(services(hourly), told, strict=True))
 
 
 def _strangers(stack: Stack, demand: Demand) -> tuple[Finding, ...]:
@@ -149,6 +166,7 @@ class _Planner:
     demand: Demand
     coming: Outlook
     past: tuple[Outlook, ...]
+    said: Spoken | None
     at: datetime
     app: str
     location: str
@@ -171,6 +189,7 @@ class _Planner:
             history=self._history(),
             replay=rows,
             hindsight=self._hindsight(replayed),
+            spoken=self.said,
             usd_month_before=self._usd_month(before, price),
             usd_month_after=self._usd_month(after, price),
             findings=self._findings(after),

@@ -162,14 +162,15 @@ class DemandForecaster(BaseEstimator):  # type: ignore[misc]
             rest.reshape(len(rest), -1), index=ahead.index[len(seen) :], columns=ahead.columns
         )
 
-    def explain(self) -> dict[Hashable, Spoken]:
+    def explain(self, *, calibrate: bool = True) -> dict[Hashable, Spoken]:
         """By series: who spoke, calibration on days that were not learned from, warnings.
 
-        For calibration a forecaster fitted up to seven days ago forecasts each day since then, with
-        demand as it would have been without the known events.
+        Calibration, which takes as long as a new fit, is left out where `calibrate` is false. For it
+        a forecaster fitted up to seven days ago forecasts each day since then, with demand as it
+        would have been without the known events.
         """
         days = min(CALIBRATION_DAYS, len(self.values_) // HOURS // 2)
-        covered = self._covered(days) if days else {}
+        covered = self._covered(days) if days and calibrate else {}
         names, weights = self._weights()
         known = len(self.values_) / HOURS
         judged = pooled.judged_share(known, len(training_series(len(self.series_))))

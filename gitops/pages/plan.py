@@ -22,6 +22,7 @@ PAST_DAYS = 14
 LOWEST, HIGHEST = 0.5, 0.99
 COVERED = (0.5, 0.95, 0.99)
 MOST_MISSES = 3
+MOST_SPEAKERS = 4
 
 
 def page(planned: Planned) -> str:
@@ -92,6 +93,7 @@ def row(service: ServicePlan, planned: Planned) -> dict[str, Any]:
         "chart": picture(service, app),
         "days": typical.days(service, app),
         "wrong": wrong(service),
+        "spoken": spoken(service),
         "replay": [replay_row(policy) for policy in service.replay],
         "findings": [str(finding) for finding in service.findings],
     }
@@ -134,6 +136,17 @@ def wrong(service: ServicePlan) -> dict[str, Any] | None:
             f"{HIGHEST:.0%} was expected"
             for miss in seen.misses(HIGHEST, MOST_MISSES)
         ],
+    }
+
+
+def spoken(service: ServicePlan) -> dict[str, str] | None:
+    """Whose word the forecast is, and what speaks against it."""
+    if service.spoken is None:
+        return None
+    heaviest = service.spoken.experts[:MOST_SPEAKERS]
+    return {
+        "who": ", ".join(f"{name} {weight:.0%}" for name, weight in heaviest),
+        "warnings": "; ".join(service.spoken.warnings),
     }
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from forecasting.capacity.hindsight import hindsight
+from forecasting.capacity.planner import plan
 from forecasting.capacity.replay import LEVELS, outlooks
-from tests.forecasting.services import cyclic, demand_of, one_service
+from tests.forecasting.services import cyclic, demand_of, dollar, one_service
 
 STEPS_A_DAY = 144
 
@@ -43,3 +45,13 @@ def test_without_replayed_days_nothing_is_claimed():
     seen = hindsight(pd.Series(dtype=float), (), 0)
     assert seen.covered(0.95) is None
     assert seen.misses(0.95, 3) == ()
+
+
+def test_each_plan_says_who_spoke_and_when_to_trust_it_less(camera):
+    whole = plan(camera, demand_of(one_service(cyclic(28))), dollar).services[0].spoken
+    short = plan(camera, demand_of(one_service(cyclic(5))), dollar).services[0].spoken
+    assert whole is not None
+    assert short is not None
+    assert sum(weight for _, weight in whole.experts) == pytest.approx(1, abs=0.05)
+    assert whole.warnings == ()
+    assert "5 d of history" in short.warnings

@@ -65,6 +65,7 @@ class Planner:
             history=nothing,
             replay=(),
             hindsight=hindsight(nothing, (), 0),
+            spoken=None,
             usd_month_before=1000.0,
             usd_month_after=900.0 if status == "changed" else 1000.0,
             findings=(),
