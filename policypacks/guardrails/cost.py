@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -63,6 +64,13 @@ def rules(thresholds: Thresholds, book: PriceBook) -> tuple[Rule, ...]:
             limits=("fairweather:apps.*.budget.monthly_usd",),
         ),
         StackRule(
+            name="team-cost-within-budget",
+            description="All apps of a team together are expected to cost no more than the team may spend.",
+            check=priced(lambda declared, estimate: teams_over(declared, estimate, thresholds)),
+            remedy="Lower the capacity of the team's apps, or have its limit raised in `thresholds.yaml`.",
+            limits=("budget.teams",),
+        ),
+        StackRule(
             name="portfolio-cost-within-budget",
             description="The expected monthly cost of everything is within the portfolio's budget.",
             check=priced(lambda declared, estimate: portfolio_over(declared, estimate, thresholds)),
@@ -119,6 +127,21 @@ def apps_over(declared: Declared, estimate: Estimate) -> Iterator[Finding]:
             measured = f"{app} has no budget and is expected to cost {told(cost[app])}"
             remedy = "give it one under fairweather:apps, or tag its resources with an app that has"
             yield Finding(f"{measured}; {remedy}.")
+
+
+def teams_over(declared: Declared, estimate: Estimate, thresholds: Thresholds) -> Iterator[Finding]:
+    """By the owner that each app's budget names."""
+    cost, apps_of = estimate.by_app(), defaultdict[str, set[str]](set)
+    for component in declared.of_type(APP):
+        apps_of[str(component.inputs.get("owner"))].add(str(component.inputs.get("app")))
+    for team, limit in thresholds.team_budgets_usd.items():
+        apps = sorted(apps_of[team] & set(cost))
+        expected = sum(cost[app].expected for app in apps)
+        if expected > limit:
+            measured = (
+                f"{team} is expected to spend {dollars(expected)} a month on {', '.join(apps)}"
+            )
+            yield Finding(f"{measured}; it may spend {dollars(limit)}. Lower their capacity.")
 
 
 def portfolio_over(

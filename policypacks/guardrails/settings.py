@@ -152,6 +152,8 @@ class Thresholds:
     required_tags: tuple[str, ...]
     undeclared_usd: float
     unpriced_machines: float
+    team_budgets_usd: Mapping[str, float]
+    """A month, for all apps of a team in one stack; a team that is not named has no limit of its own."""
     machines: Mapping[str, tuple[str, ...]]
     registries: tuple[str, ...]
     """Where images may come from, with wildcards."""
@@ -175,7 +177,8 @@ def thresholds(file: Path) -> Thresholds:
         "tags", "budget", "machines", "registries", "charts", "residency", "gpus", "fairness", "explanation", "privacy",
     )  # fmt: skip
     tags = root["tags"].fields("required")
-    budget = root["budget"].fields("undeclared_usd", "unpriced_machines")
+    budget = root["budget"].fields("undeclared_usd", "unpriced_machines", optional=("teams",))
+    teams = budget["teams"].mapping() if "teams" in budget else {}
     gpus = root["gpus"].fields("app", "portfolio", optional=("apps",))
     explanation = root["explanation"].fields("min_faithfulness", "min_stability")
     apps = gpus["apps"].mapping() if "apps" in gpus else {}
@@ -183,6 +186,7 @@ def thresholds(file: Path) -> Thresholds:
         required_tags=tags["required"].words(),
         undeclared_usd=budget["undeclared_usd"].number(0),
         unpriced_machines=budget["unpriced_machines"].number(0, 1),
+        team_budgets_usd={team: node.number(0) for team, node in teams.items()},
         machines={
             cloud: node.words() for cloud, node in root["machines"].fields("aws", "gcp").items()
         },

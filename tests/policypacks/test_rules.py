@@ -263,6 +263,20 @@ def test_a_budget_said_twice_is_the_smaller_one():
     assert "its budget is $100" in messages("app-cost-within-budget", *twice, node_group())[0]
 
 
+@pytest.mark.parametrize(
+    ("limit", "blocked"), [(MACHINES_USD - 1, True), (MACHINES_USD + 100, False)]
+)
+def test_a_team_has_a_limit_over_all_its_apps(limit, blocked):
+    limits = replace(THRESHOLDS, team_budgets_usd={"vision-team": limit, "speech-team": 1})
+    rules = {rule.name: rule for rule in cost.rules(limits, PriceBook.load())}
+    declared = of_preview([*budgets(app_usd=10 * MACHINES_USD), node_group()])
+    found = [one.message for one in rules["team-cost-within-budget"].findings(declared)]
+    assert bool(found) is blocked
+    if blocked:
+        assert found[0].startswith("vision-team is expected to spend $")
+        assert "on camera; it may spend $" in found[0]
+
+
 def test_the_portfolio_has_a_budget_too():
     [message] = messages(
         "portfolio-cost-within-budget", *budgets(portfolio_usd=1_000), node_group()
