@@ -66,21 +66,24 @@ def unfair(checkout: Path, stack: str) -> None:
     contract = stacks.load(file)
     app = next(iter(contract.apps.values()))
     old = stacks.load_model(checkout / "models", app.model)
-    evidence = stacks.evidence(checkout / "models", old, "fairness")
-    assert evidence is not None, "the example models have fairness evidence"
     major, minor, _ = old.version.split(".")
     version = f"{major}.{int(minor) + 1}.0"
     digest = f"sha256:{hashlib.sha256(version.encode()).hexdigest()}"
-    evidence |= {"version": version, "digest": digest}
-    worst = evidence["comparisons"][0]["slices"][-1]
-    worst["k"] = int(worst["k"] * HURT)
     folder = checkout / "models" / old.name
-    measured = json.dumps(evidence, indent=1) + "\n"
-    (folder / "evidence" / f"{version}-fairness.json").write_text(measured)
     text = (folder / f"{old.version}.yaml").read_text()
     text = text.replace(old.version, version).replace(old.digest, digest)
-    was = next(item.sha256 for item in old.evidence if item.kind == "fairness")
-    text = text.replace(was, f"sha256:{hashlib.sha256(measured.encode()).hexdigest()}")
+    for item in old.evidence:
+        measured = {
+            **json.loads((folder / item.path).read_text()),
+            "version": version,
+            "digest": digest,
+        }
+        if item.kind == "fairness":
+            worst = measured["comparisons"][0]["slices"][-1]
+            worst["k"] = int(worst["k"] * HURT)
+        written = json.dumps(measured, indent=1) + "\n"
+        (folder / item.path.replace(old.version, version)).write_text(written)
+        text = text.replace(item.sha256, f"sha256:{hashlib.sha256(written.encode()).hexdigest()}")
     (folder / f"{version}.yaml").write_text(text)
     pattern = rf"(name: {re.escape(old.name)}, version: ){re.escape(old.version)}\b"
     file.write_text(re.sub(pattern, rf"\g<1>{version}", file.read_text()))
