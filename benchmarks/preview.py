@@ -86,9 +86,9 @@ def enlarge(file: Path, apps: int) -> None:
 
 
 def allow(file: Path) -> None:
-    """Raise the portfolio's GPU quota: the gate has to judge everything and find nothing."""
-    text = file.read_text()
-    file.write_text(re.sub(r"(?m)^  portfolio: \d+$", "  portfolio: 10000", text))
+    """Raise the quota of GPUs and the teams' limits: the gate has to judge everything and find nothing."""
+    text = re.sub(r"(?m)^  portfolio: \d+$", "  portfolio: 10000", file.read_text())
+    file.write_text(re.sub(r"(?m)^  teams: \{.*?\}", "  teams: {vision-team: 10000000}", text))
 
 
 def timed(command: list[str], folder: Path, runs: int) -> Timed:
