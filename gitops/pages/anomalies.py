@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from gitops.commands.detect import COLUMNS, MEASURED, row, still_open
 from gitops.pages import chart
+from gitops.pages.template import filled
 
 if TYPE_CHECKING:
     from forecasting.anomalies.streams import Watched
 
-TEMPLATE = Path(__file__).with_name("anomalies.html.j2")
 PAST_DAYS = 14
 USUAL_DAYS = 7
 UNITS = {"load": "rps", "latency": "ms", "errors": "share", "value": ""}
@@ -22,16 +21,11 @@ UNITS = {"load": "rps", "latency": "ms", "errors": "share", "value": ""}
 
 def page(watched: Sequence[Watched], name: str, notes: Sequence[str]) -> str:
     """The whole page as text."""
-    from jinja2 import Environment, FileSystemLoader
-
-    # Everything shown is escaped; the charts are our own markup.
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATE.parent), autoescape=True, trim_blocks=True
-    )
     unusual = {(a.app, a.location) for a in still_open(watched)}
     shown = [w for w in watched if (w.stream.app, w.stream.location) in unusual or w.anomalies]
     shown.sort(key=lambda w: (w.stream.app, w.stream.location) not in unusual)
-    return environment.get_template(TEMPLATE.name).render(
+    return filled(
+        "anomalies",
         name=name,
         notes=notes,
         columns=COLUMNS,

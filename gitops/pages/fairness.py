@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from html import escape
-from pathlib import Path
 from typing import Any
 
-TEMPLATE = Path(__file__).with_name("fairness.html.j2")
+from gitops.pages.template import filled
+
 WIDTH, ROW, TOP, LEFT, RIGHT = 760, 26, 14, 200, 130
 AXIS = 24
 WORDS = {"pass": "within tolerance", "fail": "beyond tolerance", "insufficient": "not decided"}
@@ -20,20 +20,14 @@ def page(evidence: Mapping[str, Any], verdicts: Sequence[Mapping[str, Any]]) -> 
         evidence: the file that was judged.
         verdicts: as the pack's `judge.py --json` gives them.
     """
-    from jinja2 import Environment, FileSystemLoader
     from markupsafe import Markup
 
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATE.parent), autoescape=True, trim_blocks=True
-    )
     shown = [
         {**one, "word": WORDS[one["verdict"]], "plot": Markup(plot(one))}  # noqa: S704  (escaped)
         for one in verdicts
     ]
     counted = {word: sum(one["verdict"] == key for one in verdicts) for key, word in WORDS.items()}
-    return environment.get_template(TEMPLATE.name).render(
-        evidence=evidence, verdicts=shown, counted=counted
-    )
+    return filled("fairness", evidence=evidence, verdicts=shown, counted=counted)
 
 
 def plot(one: Mapping[str, Any]) -> str:

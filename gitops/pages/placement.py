@@ -3,27 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gitops import show
 from gitops.commands.placement import NOT_MODELLED, change, dual
+from gitops.pages.template import filled
 
 if TYPE_CHECKING:
     from forecasting.placement import Placed, Placement, Price
     from forecasting.placement.options import Option
 
-TEMPLATE = Path(__file__).with_name("placement.html.j2")
-
 
 def page(stack: str, found: Placement, prices: Sequence[Price], diff: str) -> str:
     """The whole page as text; it opens offline."""
-    from jinja2 import Environment, FileSystemLoader
-
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATE.parent), autoescape=True, trim_blocks=True
-    )
-    return environment.get_template(TEMPLATE.name).render(
+    return filled(
+        "placement",
         stack=stack,
         found=found,
         matrices=[matrix(placed) for placed in found.apps],

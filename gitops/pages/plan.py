@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gitops import evidence
 from gitops.pages import chart, typical
+from gitops.pages.template import filled
 
 if TYPE_CHECKING:
     from forecasting.capacity.planner import ServicePlan
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from gitops.planning import Planned
     from stacks import App, Capacity
 
-TEMPLATE = Path(__file__).with_name("plan.html.j2")
 PAST_DAYS = 14
 LOWEST, HIGHEST = 0.5, 0.99
 COVERED = (0.5, 0.95, 0.99)
@@ -27,14 +26,9 @@ MOST_SPEAKERS = 4
 
 def page(planned: Planned) -> str:
     """The whole page as text."""
-    from jinja2 import Environment, FileSystemLoader
-
-    # Everything shown is escaped; the charts are our own markup.
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATE.parent), autoescape=True, trim_blocks=True
-    )
     demand = planned.demand
-    return environment.get_template(TEMPLATE.name).render(
+    return filled(
+        "plan",
         portfolio=planned.stack.portfolio.name,
         stack=planned.name,
         at=f"{planned.plan.at:%d %b %Y %H:%M} UTC",

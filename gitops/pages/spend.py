@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.text import Text
 
 from gitops.pages import chart
+from gitops.pages.template import filled
 
 if TYPE_CHECKING:
     from finops.billing import Billing
     from finops.month import Month
-
-TEMPLATE = Path(__file__).with_name("spend.html.j2")
 
 
 def page(
@@ -26,12 +24,8 @@ def page(
     row: Callable[[Month], tuple[str, ...]],
 ) -> str:
     """The whole page as text; `row` gives the cells of the terminal's table."""
-    from jinja2 import Environment, FileSystemLoader
-
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATE.parent), autoescape=True, trim_blocks=True
-    )
-    return environment.get_template(TEMPLATE.name).render(
+    return filled(
+        "spend",
         stack=stack,
         by=by,
         month=f"{months[0].month:%B %Y}",
