@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from gitops.options.shared import Commands, command, demand_options
+from gitops.options.shared import Commands, command, demand_options, json_option, report_option
 
 
 def add(commands: Commands) -> None:
@@ -52,7 +52,7 @@ def sizing_options(sizing: argparse.ArgumentParser) -> None:
     )
     sizing.add_argument("--at", metavar="TIME", help="as of this time, UTC (default: now)")
     sizing.add_argument("--check", action="store_true", help="exit 1 when a claim is too high")
-    sizing.add_argument("--json", action="store_true", help="for machines")
+    json_option(sizing)
 
 
 def placement_options(place: argparse.ArgumentParser) -> None:
@@ -70,10 +70,8 @@ def placement_options(place: argparse.ArgumentParser) -> None:
         action="store_true",
         help="make the moves in the stack file, for people to review",
     )
-    place.add_argument("--json", action="store_true", help="for machines")
-    place.add_argument(
-        "--report", type=Path, metavar="HTML", help="also write a page that opens offline"
-    )
+    json_option(place)
+    report_option(place)
 
 
 def commitment_options(made: argparse.ArgumentParser) -> None:
@@ -98,7 +96,7 @@ def commitment_options(made: argparse.ArgumentParser) -> None:
         "--budget", type=float, metavar="USD",
         help="most to pay a month for new commitments; says what one more dollar would save",
     )  # fmt: skip
-    made.add_argument("--json", action="store_true", help="for machines")
+    json_option(made)
 
 
 def spend_options(spend: argparse.ArgumentParser) -> None:
@@ -125,10 +123,8 @@ def spend_options(spend: argparse.ArgumentParser) -> None:
         "--overrun-probability", type=float, default=0.5, metavar="P",
         help="what --check calls likely (default: 0.5)",
     )  # fmt: skip
-    spend.add_argument("--json", action="store_true", help="for machines")
-    spend.add_argument(
-        "--report", type=Path, metavar="HTML", help="also write a page that opens offline"
-    )
+    json_option(spend)
+    report_option(spend)
     spend.add_argument(
         "--synthesize", type=Path, metavar="FILE", help="write synthetic billing to try things with"
     )
@@ -157,7 +153,5 @@ def detect_options(detect: argparse.ArgumentParser) -> None:
     detect.add_argument(
         "--check", action="store_true", help="exit 1 when something unusual is going on"
     )
-    detect.add_argument("--json", action="store_true", help="for machines, with what is over")
-    detect.add_argument(
-        "--report", type=Path, metavar="HTML", help="also write a page that opens offline"
-    )
+    json_option(detect, "for machines, with what is over")
+    report_option(detect)

@@ -6,7 +6,7 @@ import argparse
 from datetime import date
 from pathlib import Path
 
-from gitops.options.shared import Commands, command
+from gitops.options.shared import Commands, command, json_option
 
 
 def add(commands: Commands) -> None:
@@ -54,7 +54,7 @@ def evidence_actions(evidence: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     judge.add_argument("file", type=Path, metavar="FILE")
     judge.add_argument("--sensitive", action="store_true", help="of a sensitive domain")
-    judge.add_argument("--json", action="store_true", help="for machines")
+    json_option(judge)
     for made in (fairness, judge):
         made.add_argument(
             "--page", type=Path, metavar="HTML", help="also a page with plots that opens offline"
@@ -76,7 +76,7 @@ def evidence_actions(evidence: argparse.ArgumentParser) -> None:
     drift.add_argument(
         "--confidence", type=float, default=0.95, help="of all looks together (default: 0.95)"
     )
-    drift.add_argument("--json", action="store_true", help="for machines")
+    json_option(drift)
     watch = action(
         "watch", "What live logs show of each gap, true at every hour at once; exit 1 on an alarm.",
         "fairweather evidence watch skin-check --logs build/live.parquet --attributes skin_tone --tolerance 0.05",
@@ -88,7 +88,7 @@ def evidence_actions(evidence: argparse.ArgumentParser) -> None:
     watch.add_argument(
         "--confidence", type=float, default=0.95, help="of all hours together (default: 0.95)"
     )
-    watch.add_argument("--json", action="store_true", help="for machines")
+    json_option(watch)
     measured_actions(actions)
 
 

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gitops.options.shared import Commands, command, demand_options, sandbox_option, workers_option
+from gitops.options.shared import (
+    Commands,
+    command,
+    demand_options,
+    json_option,
+    report_option,
+    sandbox_option,
+    workers_option,
+)
 
 
 def add(commands: Commands) -> None:
@@ -27,10 +35,8 @@ def planning(commands: Commands) -> None:
         action="store_true",
         help="exit 1 when the stack file is not what would be planned",
     )
-    plan.add_argument("--json", action="store_true", help="the whole plan for machines")
-    plan.add_argument(
-        "--report", type=Path, metavar="HTML", help="also write a page that opens offline"
-    )
+    json_option(plan, "the whole plan for machines")
+    report_option(plan)
 
     propose = command(
         commands, "propose", "proposing:propose",
@@ -79,7 +85,7 @@ def deploying(commands: Commands) -> None:
     )  # fmt: skip
     for made in (preview, up, cost):
         sandbox_option(made)
-        made.add_argument("--json", action="store_true", help="for machines")
+        json_option(made)
     for made in (preview, up):
         made.add_argument("--refresh", action="store_true", help="first look at what really exists")
     cost.add_argument(
@@ -97,7 +103,7 @@ def looking_back(commands: Commands) -> None:
     replay.add_argument(
         "--days", type=int, default=28, help="how much of the past to replay (default: 28)"
     )
-    replay.add_argument("--json", action="store_true", help="for machines")
+    json_option(replay)
     workers_option(replay)
 
     telemetry = command(

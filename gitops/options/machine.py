@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gitops.options.shared import Commands, command
+from gitops.options.shared import Commands, command, json_option
 
 
 def add(commands: Commands) -> None:
@@ -17,7 +17,7 @@ def add(commands: Commands) -> None:
     box.add_argument(
         "--home", type=Path, default=None, help="where it keeps its state (default: .sandbox)"
     )
-    box.add_argument("--json", action="store_true", help="status for machines")
+    json_option(box, "status for machines")
 
     demo = command(
         commands, "demo", "demo:demo",

@@ -29,6 +29,16 @@ def command(
     return made
 
 
+def json_option(made: argparse.ArgumentParser, what: str = "for machines") -> None:
+    made.add_argument("--json", action="store_true", help=what)
+
+
+def report_option(made: argparse.ArgumentParser) -> None:
+    made.add_argument(
+        "--report", type=Path, metavar="HTML", help="also write a page that opens offline"
+    )
+
+
 def demand_options(made: argparse.ArgumentParser) -> None:
     made.add_argument(
         "--demand", metavar="FILE|URL", help="instead of the source in fairweather:telemetry"
