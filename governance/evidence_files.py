@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError
 
 from governance import registry
-from stacks import ContractError, ModelVersion
+from stacks import ContractError, ModelVersion, read_evidence
 from stacks.errors import explain, shown
 from stacks.nodes import compose
 from stacks.reading import line_by_line, read_text, validate
@@ -103,18 +102,6 @@ KINDS: dict[Any, type[Bound]] = {
 }
 
 
-def read(file: Path) -> dict[str, Any]:
-    """The content of an evidence file; a ContractError where it is no JSON object."""
-    try:
-        content = json.loads(read_text(file))
-    except json.JSONDecodeError as error:
-        problem = f"not JSON: {error.msg}; measure it again"
-        raise ContractError(f"{shown(file)}:{error.lineno}: {problem}") from None
-    if not isinstance(content, dict):
-        raise ContractError(f"{shown(file)}:1: is not a JSON object; measure it again")
-    return content
-
-
 def checked(file: Path, root: Path, day: date) -> ModelVersion:
     """The version that the file is evidence of.
 
@@ -126,7 +113,7 @@ def checked(file: Path, root: Path, day: date) -> ModelVersion:
     Raises:
         ContractError: it is not in the schema, or not of the version as it is registered; a line a problem.
     """
-    content = read(file)
+    content = read_evidence(file)
     record = KINDS.get(content.get("schema"))
     if record is None:
         raise ContractError(

@@ -16,7 +16,7 @@ from stacks.records import (
 )
 
 if TYPE_CHECKING:
-    from stacks.models import Service, evidence, load_model, service
+    from stacks.models import Service, evidence, load_model, read_evidence, service
     from stacks.reading import config_values, load, parse
     from stacks.splicing import WriteRefused
     from stacks.writer import write_capacity, write_keys
@@ -38,6 +38,7 @@ __all__ = [
     "load_model",
     "parent_region",
     "parse",
+    "read_evidence",
     "service",
     "write_capacity",
     "write_keys",
@@ -46,7 +47,9 @@ __all__ = [
 # What reads YAML comes when it is asked for: ruamel.yaml would double the time of this import.
 _HOMES = {
     **dict.fromkeys(("config_values", "load", "parse"), "stacks.reading"),
-    **dict.fromkeys(("Service", "evidence", "load_model", "service"), "stacks.models"),
+    **dict.fromkeys(
+        ("Service", "evidence", "load_model", "read_evidence", "service"), "stacks.models"
+    ),
     "WriteRefused": "stacks.splicing",
     **dict.fromkeys(("write_capacity", "write_keys"), "stacks.writer"),
 }

@@ -76,17 +76,21 @@ def evidence(root: Path, model: ModelVersion, kind: str) -> dict[str, Any] | Non
     item = next((found for found in model.evidence if found.kind == kind), None)
     if item is None:
         return None
-    place = root / model.name / item.path
+    return read_evidence(root / model.name / item.path)
+
+
+def read_evidence(file: Path) -> dict[str, Any]:
+    """The content of an evidence file; a ContractError where it is no JSON object."""
     try:
-        content = json.loads(read_text(place))
+        content = json.loads(read_text(file))
     except ValueError as error:
         if isinstance(error, ContractError):
             raise
         line = getattr(error, "lineno", 1)
         problem = f"not JSON: {getattr(error, 'msg', error)}; measure it again"
-        raise ContractError(f"{shown(place)}:{line}: {problem}") from None
+        raise ContractError(f"{shown(file)}:{line}: {problem}") from None
     if not isinstance(content, dict):
-        raise ContractError(f"{shown(place)}:1: is not a JSON object; measure it again")
+        raise ContractError(f"{shown(file)}:1: is not a JSON object; measure it again")
     return content
 
 

@@ -15,7 +15,7 @@ from zipfile import BadZipFile
 
 from gitops import show
 from gitops.errors import Refusal
-from stacks import ModelVersion
+from stacks import ModelVersion, read_evidence
 from stacks.errors import nearest, shown
 
 BAR = 24
@@ -117,11 +117,9 @@ def check(options: Namespace) -> int:
 
 def sign(options: Namespace) -> int:
     """Sign an evidence file; what its version's file has to say of it then."""
-    from governance import evidence_files, signing
+    from governance import signing
 
-    made = signing.signed(
-        evidence_files.read(options.file), signing.load_key(options.key), options.name
-    )
+    made = signing.signed(read_evidence(options.file), signing.load_key(options.key), options.name)
     return keep(options, made)
 
 
