@@ -14,6 +14,7 @@ from typing import Any
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from pricing.declared import Resource
 from settings import read
 
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
@@ -41,6 +42,17 @@ def signing(file: Path) -> Signing:
     for item in required.list():
         item.one_of("fairness", "explanation", "privacy")
     return Signing(required.words(), keys)
+
+
+def model_of(resource: Resource) -> Mapping[str, Any] | None:
+    """The model that a component says it serves."""
+    model = resource.inputs.get("model") if resource.cloud == "fairweather" else None
+    return model if isinstance(model, Mapping) else None
+
+
+def told_of(resource: Resource, model: Mapping[str, Any]) -> str:
+    """How messages begin: the component, and the version that it serves."""
+    return f"{resource.name}: model {model.get('name')} {model.get('version')}"
 
 
 def unfounded(model: Mapping[str, Any], kind: str, day: date, trust: Signing) -> Iterator[str]:

@@ -6,8 +6,7 @@ from collections.abc import Iterator, Mapping
 from datetime import date
 
 import evidence
-from evidence import Signing
-from fairness import model_of
+from evidence import Signing, model_of
 from gate import ResourceRule, Rule, today
 from pricing.declared import Resource, number
 from settings import Thresholds
@@ -34,7 +33,7 @@ def unexplained(
     model = model_of(resource)
     if model is None or model.get("sensitive_domain") is not True:
         return
-    who = f"{resource.name}: model {model.get('name')} {model.get('version')}"
+    who = evidence.told_of(resource, model)
     problems = list(evidence.unfounded(model, "explanation", day, trust))
     for problem in problems:
         yield f"{who}: its explanation evidence {problem}; measure it on this version."

@@ -9,7 +9,7 @@ from itertools import permutations
 from typing import Any, Literal
 
 import evidence
-from evidence import Signing
+from evidence import Signing, model_of
 from gate import ResourceRule, Rule, today
 from intervals import Rate, contrast, critical, sample_size
 from pricing.declared import Resource
@@ -96,7 +96,7 @@ def unfounded(resource: Resource, policy: Fairness, day: date, trust: Signing) -
     model = model_of(resource)
     if model is None:
         return
-    who = f"{resource.name}: model {model.get('name')} {model.get('version')}"
+    who = evidence.told_of(resource, model)
     remedy = "measure it on this version"
     if not evidence.DIGEST.fullmatch(str(model.get("digest"))):
         yield f"{who} has the digest {model.get('digest')!r}; give the sha256 of its weights."
@@ -127,13 +127,7 @@ def unfair(resource: Resource, policy: Fairness, verdict: Verdict) -> Iterator[s
         return
     for judgement in judged(found, policy, sensitive=model.get("sensitive_domain") is True):
         if judgement.verdict == verdict:
-            yield f"{resource.name}: model {model.get('name')} {model.get('version')}: {judgement.text}"
-
-
-def model_of(resource: Resource) -> Mapping[str, Any] | None:
-    """The model that a component says it serves."""
-    model = resource.inputs.get("model") if resource.cloud == "fairweather" else None
-    return model if isinstance(model, Mapping) else None
+            yield f"{evidence.told_of(resource, model)}: {judgement.text}"
 
 
 def judged(found: list[Comparison], policy: Fairness, *, sensitive: bool) -> list[Judgement]:

@@ -6,8 +6,7 @@ from collections.abc import Iterator, Mapping
 from datetime import date
 
 import evidence
-from evidence import Signing
-from fairness import model_of
+from evidence import Signing, model_of
 from gate import ResourceRule, Rule, today
 from pricing.declared import Resource, number
 from settings import Thresholds
@@ -38,7 +37,7 @@ def exposed(resource: Resource, min_k: float, day: date, trust: Signing) -> Iter
     ]
     if model is None or not personal:
         return
-    who = f"{resource.name}: model {model.get('name')} {model.get('version')}"
+    who = evidence.told_of(resource, model)
     problems = list(evidence.unfounded(model, "privacy", day, trust))
     for problem in problems:
         yield f"{who}: its privacy evidence {problem}; measure its data again."

@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from fairness import model_of
+from evidence import model_of, told_of
 from gate import ResourceRule, Rule, today
 from pricing.declared import Resource
 from settings import Node, read
@@ -97,7 +97,7 @@ def unapproved(resource: Resource, approved: Approved, day: date) -> Iterator[st
     model = model_of(resource)
     if model is None:
         return
-    who = f"{resource.name}: model {model.get('name')} {model.get('version')}"
+    who = told_of(resource, model)
     listed = model.get("datasets")
     if not isinstance(listed, list) or not listed:
         yield f"{who} does not say what it was trained on; name its datasets in its file in `models/`."
@@ -127,7 +127,7 @@ def strange_pipelines(resource: Resource, approved: Approved) -> Iterator[str]:
     model = model_of(resource)
     if model is None:
         return
-    who = f"{resource.name}: model {model.get('name')} {model.get('version')}"
+    who = told_of(resource, model)
     for key in ("training_pipeline", "inference_pipeline"):
         pipeline = model.get(key)
         if pipeline is None and key == "inference_pipeline":
